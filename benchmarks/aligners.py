@@ -121,7 +121,7 @@ def compare(
     bare = measured([sys.executable, "-c", imported])
     rows = []
     for method in given.method:
-        options = ["--pairs", f"en-de={text[0]},{text[1]}", "--tokenised", "--method", method, "--lenient"]
+        options = ["--pairs", f"en-de={text[0]},{text[1]}", "--tokenized", "--method", method, "--lenient"]
         if method in ("ibm", "hmm"):
             options += [word for text in given.set or [] for word in ("--set", text)]
             saved = out / f"{method}.aligner"
@@ -246,7 +246,7 @@ def layers(given: argparse.Namespace) -> None:
             sides = [
                 WordVectors.of_layers(
                     *(encoder, [" ".join([*lead, *pair[side]]) for pair in text], tag),
-                    layers=chosen, units=given.unit, normalize=not raw, tokenised=True,
+                    layers=chosen, units=given.unit, normalize=not raw, tokenized=True,
                 ) for side, tag in enumerate(name.split("-"))
             ]  # fmt: skip
             for matching, layer, unit in product(matchings, chosen, given.unit):
@@ -282,7 +282,7 @@ def streaming(given: argparse.Namespace) -> None:
                 for _ in range(given.repeat - 1):
                     out.write(content)
         given.pairs = given.pairs // given.repeat * given.repeat
-        text = ["--pairs", f"en-de={source},{target}", "--tokenised", "-q"]
+        text = ["--pairs", f"en-de={source},{target}", "--tokenized", "-q"]
         learn = ["--learn-from", given.learn_from, "--save", folder / "kept", "--out", folder / "learned"]
         if given.memory:
             learn += ["--set", f"words.memory={given.memory}"]
@@ -338,9 +338,9 @@ def similarity(given: argparse.Namespace) -> None:
     kinds = (("argmax", "inter", "fp32"), ("itermax", "itermax", "fp32"), ("itermax", "itermax", "bf16"))
     for matching, name, precision in kinds:
         config = SimilarityConfig(matching=matching, layer=layer, unit="piece", precision=precision)
-        list(align_by_similarity(encoder, pairs[:64], config, tokenised=True))
+        list(align_by_similarity(encoder, pairs[:64], config, tokenized=True))
         began = time.perf_counter()
-        ours = [set(links) for links in align_by_similarity(encoder, pairs, config, tokenised=True)]
+        ours = [set(links) for links in align_by_similarity(encoder, pairs, config, tokenized=True)]
         seconds = time.perf_counter() - began
         row: dict[str, Any] = {"matching": matching, "precision": precision, "pairs_per_s": len(pairs) / seconds}
         try:

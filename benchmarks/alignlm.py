@@ -53,7 +53,7 @@ def links(out: Path, tag: str) -> dict[str, Path]:
     for join, path in found.items():
         if not path.exists():
             trained = ("--load", kept) if kept.is_dir() else ("--save", kept)
-            paralign("words", "--pairs", pairs, *trained, "--symmetrise", join, "--out", path)
+            paralign("words", "--pairs", pairs, *trained, "--symmetrize", join, "--out", path)
     return found
 
 

@@ -68,7 +68,7 @@ def run(method: str, more: Sequence[str], text: Sequence[Pair], gold: Sequence[A
         paths = [Path(name) / side for side in ("source", "target")]
         write_sides(text, paths)
         out = Path(name) / "links"
-        options = ["--pairs", f"en-de={paths[0]},{paths[1]}", "--tokenised", "--method", method, "--out", out, *more]
+        options = ["--pairs", f"en-de={paths[0]},{paths[1]}", "--tokenized", "--method", method, "--out", out, *more]
         cost = measured(words(*options))
         score = score_of(out, gold)
     scores = {name: round(100 * getattr(score, name), 2) for name in ("aer", "precision", "recall")}

@@ -44,7 +44,7 @@ def linked(spec: PairSpec) -> tuple[list[tuple[str, str]], list[list[tuple[int, 
                 texts.append((text, turned))
                 orders.append(order)
         return texts, [[(word, place) for place, word in enumerate(order)] for order in orders]
-    pairs, links = read_aligned_text(spec, symmetrise="intersect", quiet=True)
+    pairs, links = read_aligned_text(spec, symmetrize="intersect", quiet=True)
     return [pair.texts for pair in pairs], list(links)
 
 

@@ -157,7 +157,7 @@ def links(work: Work, join: str) -> list[str]:
         kept, out = work.out / f"sample/{tag}.aligner", work.out / f"sample/{tag}.{join}.links"
         if not out.exists():
             trained = ("--load", kept) if kept.is_dir() else ("--save", kept)
-            paralign("words", "--pairs", f"en-{tag}={path}", *trained, "--symmetrise", join, "--lenient", "--out", out)
+            paralign("words", "--pairs", f"en-{tag}={path}", *trained, "--symmetrize", join, "--lenient", "--out", out)
         specs.append(f"en-{tag}={out}")
     return specs
 

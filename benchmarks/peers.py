@@ -155,7 +155,7 @@ def aligners(given: argparse.Namespace) -> None:
                 python = install(folder, peer.packages) if peer.packages else Path(sys.executable)
                 os.environ["PATH"] = os.pathsep.join([str(python.parent), os.environ["PATH"]])
                 if peer.run is None:
-                    options = ["--pairs", f"en-de={files[0]},{files[1]}", "--tokenised", "--out", files[2]]
+                    options = ["--pairs", f"en-de={files[0]},{files[1]}", "--tokenized", "--out", files[2]]
                     encoder = ["--model", given.encoder, "--set", f"words.layer={given.layer}"] if peer.encoder else []
                     command = words(*options, *peer.options, *encoder)
                 else:

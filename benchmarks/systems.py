@@ -111,7 +111,7 @@ def links(out: Path, symmetrization: str) -> list[str]:
             every = f"en-{tag}={out}/split/pairs/en-{tag}.tsv.gz"
             paralign("words", "--pairs", every, "--lenient", "--save", model, "--out", out / f"sample/all.{tag}.links")
         if not found.exists():
-            loaded = ("--load", model, "--symmetrise", symmetrization, "--lenient")
+            loaded = ("--load", model, "--symmetrize", symmetrization, "--lenient")
             paralign("words", "--pairs", f"en-{tag}={path}", *loaded, "--out", found)
         specs.append(f"en-{tag}={found}")
     return specs

@@ -21,12 +21,12 @@ def test_an_array_of_keys_draws_what_each_key_draws_alone(values, head):
     assert together.tolist() == [int(random_bits(*head, value, 7)[0]) for value in values]
 
 
-def test_the_order_of_keys_counts_and_neighbours_share_nothing():
+def test_the_order_of_keys_counts_and_neighbors_share_nothing():
     grid = random_bits(np.arange(300)[:, None], np.arange(300)[None])
     assert grid.shape == (300, 300)
     assert len(np.unique(grid)) == 90_000
     bits = np.unpackbits((grid[1:] ^ grid[:-1]).view(np.uint8))
-    assert abs(bits.mean() - 0.5) < 5 * 0.5 / len(bits) ** 0.5  # a neighbour flips half of all bits
+    assert abs(bits.mean() - 0.5) < 5 * 0.5 / len(bits) ** 0.5  # a neighbor flips half of all bits
 
 
 def test_uniform_fills_the_unit_interval_evenly():

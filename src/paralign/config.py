@@ -55,6 +55,12 @@ class Config(BaseModel):
 _ADDED_TO_TASKS = {"precision": "fp32"}
 """Settings of tasks that runs of earlier versions do not record, with what they did."""
 
+_RENAMED = {
+    "links": {"symmetrise": "symmetrize", "tokenised": "tokenized"},
+    "task": {"normalise": "normalize", "neighbours": "neighbors", "tokenised": "tokenized"},
+}
+"""Section -> name of a setting in earlier versions -> name now."""
+
 C = TypeVar("C", bound=Config)
 T = TypeVar("T")
 
@@ -83,11 +89,8 @@ _KNOWN_AS = {
     "max_seq_length": "max_pieces",
     "queue_size": "queue",
     "tau": "temperature",
-    "symmetrize": "symmetrise",
-    "symmetrization": "symmetrise",
-    "tokenized": "tokenised",
-    "neighbors": "neighbours",
-    "k": "neighbours",
+    "symmetrization": "symmetrize",
+    "k": "neighbors",
     "gdfa": "grow-diag-final-and",
     "gdf": "grow-diag-final",
     "gd": "grow-diag",
@@ -156,7 +159,7 @@ def parse_override(text: str) -> Settings:
     parsed: Any = table["v"] if len(table) == 1 else value.strip()
     for part in reversed(parts):
         parsed = {part: parsed}
-    return dict(parsed)
+    return _with_new_names(parsed)
 
 
 def merge(*layers: Mapping[str, Any]) -> Settings:
@@ -200,7 +203,7 @@ def load_toml(path: Path) -> Settings:
         UserError: if it is missing or not TOML (with the line).
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return _with_new_names(tomllib.loads(path.read_text(encoding="utf-8-sig")))
     except (FileNotFoundError, IsADirectoryError) as error:
         raise UserError("no such settings file", where=path) from error
     except RecursionError as error:
@@ -321,9 +324,18 @@ def _integers(value: Any, name: str = "") -> Iterator[tuple[str, int]]:
 
 
 def with_added_settings(before: Mapping[str, Any]) -> dict[str, Any]:
-    """Return recorded settings with those that later versions added, at the values that they had before."""
-    task = before.get("task")
-    return {**before, "task": {**_ADDED_TO_TASKS, **task}} if isinstance(task, Mapping) else dict(before)
+    """Return recorded settings under their present names, with those that later versions added at their old values."""
+    settings = _with_new_names(before)
+    task = settings.get("task")
+    return {**settings, "task": {**_ADDED_TO_TASKS, **task}} if isinstance(task, Mapping) else settings
+
+
+def _with_new_names(settings: Mapping[str, Any]) -> Settings:
+    out = dict(settings)
+    for name, renamed in _RENAMED.items():
+        if isinstance(found := out.get(name), Mapping):
+            out[name] = {renamed.get(key, key): value for key, value in found.items()}
+    return out
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> str:

@@ -25,7 +25,7 @@ def files(tmp_path):
 
 
 def analyze(files, *names, **more):
-    given = {"pairs": f"en-de={files}/text.tsv", "out": files / "run", "tokenised": True, "quiet": True}
+    given = {"pairs": f"en-de={files}/text.tsv", "out": files / "run", "tokenized": True, "quiet": True}
     return paralign.analyze_links([f"{name}={files}/{name}" for name in names], **(given | more))
 
 
@@ -53,10 +53,10 @@ def test_scores_and_agreement_by_hand(files):
 
 
 def test_tokens_that_are_not_our_words_are_reported(files, capsys):
-    for tokenised in (False, True):
+    for tokenized in (False, True):
         capsys.readouterr()
-        analyze(files, "first", tokenised=tokenised, quiet=False)
-        assert ("looks tokenized, but in 1 of 3 pairs" in capsys.readouterr().err) != tokenised  # <b>it</b>
+        analyze(files, "first", tokenized=tokenized, quiet=False)
+        assert ("looks tokenized, but in 1 of 3 pairs" in capsys.readouterr().err) != tokenized  # <b>it</b>
         shutil.rmtree(files / "run")
 
 

@@ -93,7 +93,7 @@ def test_output_is_compressed_by_its_name(tmp_path, kept, suffix):
 def test_links_in_python_can_be_symmetrized(tmp_path, kept, method):
     rows = toy(20, seed=1)
     links, _ = paralign.align_words(
-        write(tmp_path / "a.tsv", rows), out=tmp_path / "out", load=kept, symmetrise=method, quiet=True
+        write(tmp_path / "a.tsv", rows), out=tmp_path / "out", load=kept, symmetrize=method, quiet=True
     )
     assert list(WordAligner.load(kept, method).align_many(rows)) == list(links)
     with pytest.raises(UserError, match="did you mean 'union'"):
@@ -192,7 +192,7 @@ def test_a_run_that_was_stopped_starts_again_if_anything_changed(tmp_path, kept,
     if change == "text":
         write(tmp_path / "a.tsv", toy(60, seed=2))
     elif change == "settings":
-        more = {"symmetrise": "union"}
+        more = {"symmetrize": "union"}
     else:
         (tmp_path / ".out.part.json").write_text('{"done": 3')
     stream(spec, tmp_path / "out", load=kept, **more, quiet=False)

@@ -100,7 +100,6 @@ def test_a_mapping_of_settings_keeps_the_types_of_its_values(monkeypatch, given,
         ("evaluate", {"precision": "bf16"}, r"\(use overrides=\{'task.precision'"),
         ("analyze_similarity", {"layer": 2}, r"has no argument 'layer' \(available: "),
         ("evaluate", {"map": "m"}, r"'map' \(use maps\)"),
-        ("align_words", {"tokenized": True}, r"'tokenized' \(use tokenised\)"),
         ("finetune", {"trian": "en=a"}, r"\(did you mean 'train'\?\)"),
     ],
 )
@@ -109,6 +108,16 @@ def test_arguments_that_do_not_exist_are_answered_with_those_that_do(name, argum
         getattr(paralign, name)("x", **arguments)
     with pytest.raises(TypeError, match=r"evaluate\(\): too many positional arguments"):
         paralign.evaluate("paralign-mini", "retrieval", data="en-de=a", out="o")
+
+
+def test_earlier_names_of_arguments_are_accepted():
+    @one_or_several
+    def command(*, tokenized: "bool" = False, symmetrize: "str | None" = None):
+        return tokenized, symmetrize
+
+    assert command(tokenised=True, symmetrise="union") == (True, "union")
+    with pytest.raises(TypeError, match=r"no argument 'tokenised' \(did you mean 'tokenized'\?\)"):
+        command(tokenised=True, tokenized=True)
 
 
 def test_values_of_other_types_are_refused(encoder):

@@ -239,7 +239,7 @@ def test_recipes_for_fine_tuning_have_the_settings_of_the_paper(tmp_path, monkey
 
     assert difference("nli", "xnli") == {"training.warmup": 1000}
     assert finetune_settings("nli", "xnli", None, [])[0].training.warmup_steps(36_816) == 1000
-    assert difference("qa", "mlqa") == {"task.max_pieces": 386, "task.normalise": "mlqa"}
+    assert difference("qa", "mlqa") == {"task.max_pieces": 386, "task.normalize": "mlqa"}
     (tmp_path / "mine.toml").write_text('extends = "mlqa"\n[training]\nepochs = 1\n')
     assert difference("qa", str(tmp_path / "mine.toml"))["task.max_pieces"] == 386
     (tmp_path / "mine").write_text('extends = "xnli"\n[training]\nepochs = 1\n')

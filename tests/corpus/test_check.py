@@ -102,7 +102,7 @@ def test_leaks_are_those_a_slow_search_finds(tmp_path_factory, one, two, trainin
         assert told.sentences == len({comparison_key(text) for text in own})
         assert told.exact == len(own & spelled)
         hit = {comparison_key(text) for text in own} & keys
-        assert told.normalised == len(hit)
+        assert told.normalized == len(hit)
         assert told.long == len({key for key in hit if len(key) >= 5})
         assert {comparison_key(example.text) for example in told.examples} == {key for key in hit if len(key) >= 5}
         assert all(example.where == f"t:{example.text}" for example in told.examples)

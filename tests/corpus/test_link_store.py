@@ -19,10 +19,10 @@ from paralign.text.words import piece_words, split_words, word_spans
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.text(alphabet="aé'’-. ,:3漢かी\u0301\u200d😀l ", max_size=20), max_size=4), st.booleans())
-def test_words_are_those_of_the_spans(texts, tokenised):
+def test_words_are_those_of_the_spans(texts, tokenized):
     texts = [" ".join(text.split()) for text in texts]
-    found = list(split_words(texts, tokenised=tokenised))
-    assert found == [[text[a:b] for a, b in word_spans(text, tokenised=tokenised)] for text in texts]
+    found = list(split_words(texts, tokenized=tokenized))
+    assert found == [[text[a:b] for a, b in word_spans(text, tokenized=tokenized)] for text in texts]
 
 
 def some_links(store, seed=0):
@@ -182,13 +182,13 @@ def test_batches_without_links_say_so(store, encoder):
 
 def test_a_store_of_tokenized_text_keeps_the_tokens(encoder, tmp_path):
     (tmp_path / "a.tsv").write_text("the\u00a0dog \u3000 sees\tder Hund sieht\n")
-    for tokenised, words in ((True, 3), (False, 3)):
-        out = tmp_path / str(tokenised)
+    for tokenized, words in ((True, 3), (False, 3)):
+        out = tmp_path / str(tokenized)
         specs = [parse_pairs(f"en-de={tmp_path / 'a.tsv'}")]
         config = FilterConfig(min_pieces=1)
-        read = build_store(specs, encoder.tokenize, out, filter=config, tokenizer_id="x", tokenised=tokenised)
-        spans = word_spans(read.text(0, 0), tokenised=True)
+        read = build_store(specs, encoder.tokenize, out, filter=config, tokenizer_id="x", tokenized=tokenized)
+        spans = word_spans(read.text(0, 0), tokenized=True)
         assert [read.text(0, 0)[a:b] for a, b in spans] == (
-            ["the\u00a0dog", "\u3000", "sees"] if tokenised else ["the", "dog", "sees"]
+            ["the\u00a0dog", "\u3000", "sees"] if tokenized else ["the", "dog", "sees"]
         )
-        write_link_store(read, [[(words - 1, 2)]], out / "links", tokenised=True)
+        write_link_store(read, [[(words - 1, 2)]], out / "links", tokenized=True)

@@ -32,7 +32,7 @@ def test_the_share_dropped_and_the_scale_of_the_rest(dtype, p):
     assert torch.equal(out[out != 0].unique(), torch.tensor([65_536 / (65_536 - out_of)], dtype=dtype))
 
 
-def test_neighbours_and_calls_are_independent():
+def test_neighbors_and_calls_are_independent():
     torch.manual_seed(1)
     layer, ones = Dropout(0.5), torch.ones(400, 401)
     first, second = (layer(ones) != 0 for _ in range(2))

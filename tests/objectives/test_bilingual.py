@@ -218,8 +218,8 @@ def test_links_fit_the_text_of_a_store_even_if_its_file_has_grown(base, tmp_path
         ({"links": ["en-de={tmp}/far.links"]}, r"far\.links:1: the link 99-0 between sentences"),
         ({"links": ["en-de={tmp}/a.links"], "recipe": "alignlm-tlm-mini"}, "no objective of this run uses word links"),
         ({"overrides": ["links.method=hmn"]}, "links.method"),
-        ({"overrides": ["links.symmetrise=gow-diag"]}, r"symmetrise.*did you mean 'grow-diag'"),
-        ({"overrides": ["links.symmetrise=posterior", "links.method=eflomal"]}, "unknown symmetrization 'posterior'"),
+        ({"overrides": ["links.symmetrize=gow-diag"]}, r"symmetrize.*did you mean 'grow-diag'"),
+        ({"overrides": ["links.symmetrize=posterior", "links.method=eflomal"]}, "unknown symmetrization 'posterior'"),
     ],
 )
 def test_links_that_do_not_fit_are_refused(base, tmp_path, more, message):

@@ -220,7 +220,7 @@ def test_units_are_words_whatever_the_tokenizer(sentences, tmp_path):
     specs = [parse_pairs(f"en-de={tmp_path / 'pairs.tsv'}"), parse_pairs("en-zh=smallworld:0-20")]
     store = build_store(specs, encoder.tokenize, tmp_path / "store", filter=filters,
                         tokenizer_id=encoder.tokenizer_id, vocabulary=encoder.template.vocabulary)  # fmt: skip
-    tokens = write_link_store(store, [[(0, 0)]] * len(store), tmp_path / "links", tokenised=True)
+    tokens = write_link_store(store, [[(0, 0)]] * len(store), tmp_path / "links", tokenized=True)
     for links in (None, tokens):
         batch = CorpusBatches(store, encoder.template, ViewsConfig(), TrainingConfig(batch=28), longest=200,
                               links=links).batch(0)  # fmt: skip
@@ -228,7 +228,7 @@ def test_units_are_words_whatever_the_tokenizer(sentences, tmp_path):
             units = locate_units(batch, name, "word")
             expected = []
             for record, swapped, text in zip(batch.ids.tolist(), batch.swapped, batch.texts(name), strict=True):
-                spans = word_spans(text, tokenised=links is not None)
+                spans = word_spans(text, tokenized=links is not None)
                 ranges = piece_word_ranges(store.offsets(record, int(swapped) ^ (name == "second")), spans)
                 expected.append(len(set(ranges[:, 0].tolist()) - {-1}))  # a piece can cover several words
             assert units.sizes.tolist() == expected

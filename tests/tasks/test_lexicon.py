@@ -44,9 +44,9 @@ def test_planted_vectors_give_planted_precision(encoder, monkeypatch):
     scores = LexiconInduction().evaluate(encoder, None, Lexicon(("en", "de"), source, target, np.array(gold)))
     assert len(scores) == 6
     found = {score.metric: score.items[:, 0].tolist() for score in scores}
-    for similarity, neighbours in (("cosine", None), ("csls", 10)):
+    for similarity, neighbors in (("cosine", None), ("csls", 10)):
         for k in (1, 5, 10):
-            wanted = lexicon_loops.precision_at(k, a.tolist(), b.tolist(), set(gold), neighbours)
+            wanted = lexicon_loops.precision_at(k, a.tolist(), b.tolist(), set(gold), neighbors)
             assert found[f"precision_at_{k}_{similarity}"] == wanted
     assert 0 < sum(found["precision_at_1_csls"]) < sum(found["precision_at_10_cosine"])
     assert {(s.where.layer, s.where.pool, s.where.direction) for s in scores} == {(None, "static", "en-de")}

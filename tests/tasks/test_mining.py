@@ -54,7 +54,7 @@ def test_scores_are_those_of_the_sets_of_pairs(strategy, margin, encoder, monkey
     gold = {(i, i) for i in range(10)} | {(20, 3)}
     planted(monkeypatch, vectors)
     threshold = 1.2 if margin == "ratio" else 0.15
-    task = find_task("mining", {"threshold": threshold, "strategy": strategy, "margin": margin, "neighbours": 3})
+    task = find_task("mining", {"threshold": threshold, "strategy": strategy, "margin": margin, "neighbors": 3})
     scores = task.evaluate(encoder, None, corpora(source, target, gold))
     a, b = ([vectors[text].tolist() for text in side] for side in (source, target))
     extracted = {(i, j) for i, j, s in margin_loops.mine(a, b, 3, margin, strategy) if s >= threshold}
@@ -100,7 +100,7 @@ def test_repeated_sentences_are_embedded_once_and_not_extracted(encoder, monkeyp
     seen = []
     planted(monkeypatch, vectors, seen)
     data = corpora(["a", "b", "a", "c"], ["x", "y", "z"], {(0, 0), (2, 0), (1, 1), (3, 2)})
-    task = find_task("mining", {"threshold": 0.5, "neighbours": 2})
+    task = find_task("mining", {"threshold": 0.5, "neighbors": 2})
     scores = {score.metric: score for score in task.evaluate(encoder, None, data)}
     assert [texts for texts, *_ in seen] == [["a", "b", "c"], ["x", "y", "z"]]
     assert scores["precision"].items.tolist() == [[0, 0], [1, 1], [0, 0], [1, 1]]
@@ -182,7 +182,7 @@ def test_extracted_pairs_are_written_as_a_gold_file_and_score_the_same(encoder, 
     gold = {(i, i) for i in range(10)} | {(20, 3)}
     planted(monkeypatch, vectors)
     data = corpora(source, target, gold)
-    task = find_task("mining", {"threshold": 1.2, "neighbours": 3})
+    task = find_task("mining", {"threshold": 1.2, "neighbors": 3})
     (path,) = task.predict(encoder, None, data, tmp_path / "pairs.tsv")
     said = {tuple(line.split("\t")) for line in path.read_text().splitlines()}
     right = len(said & data.texts.gold)

@@ -234,8 +234,8 @@ def test_scores_follow_the_settings():
 
 
 @pytest.mark.parametrize("side", [-1, 1])
-def test_the_baseline_hangs_every_word_on_its_neighbour(side):
-    """Of 4 words that hang on the neighbour of the better side, 3 are det."""
+def test_the_baseline_hangs_every_word_on_its_neighbor(side):
+    """Of 4 words that hang on the neighbor of the better side, 3 are det."""
     chain = [2, 3, 4, 0] if side == 1 else [0, 1, 2, 3]
     names = [("root" if head == 0 else "det") for head in chain]
     other = [3, 0, 1] if side == 1 else [3, 1, 0]

@@ -150,7 +150,7 @@ def test_the_answer_is_exact_to_the_character(kind):
             assert answer.text == item.answers[0]
             assert answer.start == item.starts[0]
         for normalize in ("squad", "mlqa"):
-            found = scored(encoder, head, items, language, normalise=normalize, max_pieces=100, max_answer=48)
+            found = scored(encoder, head, items, language, normalize=normalize, max_pieces=100, max_answer=48)
             end = "_mlqa" if normalize == "mlqa" else ""
             assert found == {f"f1{end}": 1.0, f"exact_match{end}": 1.0}
 
@@ -159,13 +159,13 @@ def test_the_answer_is_exact_to_the_character(kind):
 @pytest.mark.parametrize("longest", [384, 40])
 def test_a_head_that_knows_scores_all_of_the_small_world(language, longest, encoder):
     items = [world_question(language, k, 1 + k % 9) for k in range(40)]
-    found = scored(encoder, Knowing(encoder), items, language, max_pieces=longest, normalise="mlqa")
+    found = scored(encoder, Knowing(encoder), items, language, max_pieces=longest, normalize="mlqa")
     assert found == {"f1_mlqa": 1.0, "exact_match_mlqa": 1.0}
 
 
 @pytest.mark.parametrize("tags", ["en", "de", "es", "fr", "hi", "zh", "zh-en", "hi-de"])
 def test_the_questions_of_the_small_world_can_all_be_answered(tags, encoder):
-    task = QuestionAnswering(AnswerConfig(normalise="mlqa"))
+    task = QuestionAnswering(AnswerConfig(normalize="mlqa"))
     data = task.read(f"{tags}=smallworld:0-40", lenient=False, dropped=Counter(), limit=None)
     scores = task.evaluate(encoder, Knowing(encoder), data)
     assert {score.metric: score.value for score in scores} == {"f1_mlqa": 1.0, "exact_match_mlqa": 1.0}
@@ -189,7 +189,7 @@ def test_spaces_around_a_gold_answer_are_not_learnt(answer):
 def test_scores_are_squads_or_mlqas():
     item = Question("q", "wo?", "In dem Haus.", ("Haus",), (7,))
     there = Answer("Dem „Haus“", 3, 0.0)
-    squad_task, mlqa_task = QuestionAnswering(), QuestionAnswering(AnswerConfig(normalise="mlqa"))
+    squad_task, mlqa_task = QuestionAnswering(), QuestionAnswering(AnswerConfig(normalize="mlqa"))
     assert squad_task.score_item(item, there, "de") == {"f1": (0.0, 1.0), "exact_match": (0.0, 1.0)}
     assert mlqa_task.score_item(item, there, "de") == {"f1_mlqa": (1.0, 1.0), "exact_match_mlqa": (1.0, 1.0)}
     assert mlqa_task.score_item(item, there, "en")["exact_match_mlqa"] == (
@@ -311,7 +311,7 @@ def test_the_example_trains_scores_and_writes(base, tmp_path):
         path = squad(tmp_path, [world_question(language, k, 2) for k in range(24)])
         specs.append(f"{language}={path.rename(tmp_path / f'{language}.json')}")
     german = f"de-en={tmp_path / 'de.json'}"  # questions are German here: the direction is what is recorded
-    settings = ["training.epochs=1", "task.normalise=mlqa", "task.n_best=3"]
+    settings = ["training.epochs=1", "task.normalize=mlqa", "task.n_best=3"]
     written = module["main"](str(base), tmp_path / "out", specs[0], [*specs, german], settings)
     assert [path.name for path in written] == [
         f"predictions-{k}.{kind}" for k in range(3) for kind in ("json", "nbest.json")
@@ -346,7 +346,7 @@ def test_files_of_mlqa_are_scored_as_by_mlqa(path, normalize, suffix, encoder, t
     file = tmp_path / "x" / "y" / path
     file.parent.mkdir(parents=True)
     squad(tmp_path, [world_question("de", k, 2) for k in range(3)]).rename(file)
-    task = QuestionAnswering(AnswerConfig(normalise=normalize))
+    task = QuestionAnswering(AnswerConfig(normalize=normalize))
     data = task.read(f"de={file}", lenient=False, dropped=Counter(), limit=None)
     assert [score.metric for score in task.evaluate(encoder, Knowing(encoder), data)] == [
         f"f1{suffix}", f"exact_match{suffix}",
@@ -365,8 +365,8 @@ def test_scores_of_chinese_by_squads_rules_are_warned_about(name, normalize, war
     from types import SimpleNamespace
 
     data = SimpleNamespace(name=name, language=name.partition("=")[0])
-    warnings = QuestionAnswering(AnswerConfig(normalise=normalize)).warnings(data)
-    assert ["task.normalise=mlqa" in text for text in warnings] == [True] * warned
+    warnings = QuestionAnswering(AnswerConfig(normalize=normalize)).warnings(data)
+    assert ["task.normalize=mlqa" in text for text in warnings] == [True] * warned
 
 
 def test_the_warning_reaches_the_run(base, tmp_path):

@@ -45,7 +45,7 @@ def test_the_diagonal_baseline(tmp_path):
 def test_settings_of_the_gold_file(tmp_path):
     _, read = data(tmp_path, gold="1-1 3-2\n1-1\n", one_based=True, flipped=True)
     assert read.gold[0].sure == {(0, 0), (1, 2)}
-    _, read = data(tmp_path, gold="0-0\n3-0\n", tokenised=False)
+    _, read = data(tmp_path, gold="0-0\n3-0\n", tokenized=False)
     assert read.sizes[1] == (4, 1)
     assert read.gold[1].sure == {(3, 0)}
 

@@ -11,8 +11,8 @@ from paralign.text.normalization import normalize, normalize_tokens
 from paralign.text.words import Span, piece_words, split_words, word_pieces, word_spans
 
 
-def words(text: str, *, tokenised: bool = False) -> list[str]:
-    return [text[start:end] for start, end in word_spans(text, tokenised=tokenised)]
+def words(text: str, *, tokenized: bool = False) -> list[str]:
+    return [text[start:end] for start, end in word_spans(text, tokenized=tokenized)]
 
 
 @pytest.mark.parametrize(
@@ -42,8 +42,8 @@ def test_raw_text(text: str, wanted: str) -> None:
     assert words(text) == wanted.split()
 
 
-def test_tokenised_text_is_split_at_spaces_only() -> None:
-    assert words("do n't , 我们 l'homme ...", tokenised=True) == ["do", "n't", ",", "我们", "l'homme", "..."]
+def test_tokenized_text_is_split_at_spaces_only() -> None:
+    assert words("do n't , 我们 l'homme ...", tokenized=True) == ["do", "n't", ",", "我们", "l'homme", "..."]
 
 
 NOT_SEPARATORS = [c for c in map(chr, range(0x110000)) if c.isspace() and c not in " \r\n"] + [
@@ -57,10 +57,10 @@ NOT_SEPARATORS = [c for c in map(chr, range(0x110000)) if c.isspace() and c not 
 def test_tokens_stay_tokens(tokens: list[str]) -> None:
     """Spaces of other kinds and invisible characters neither split a token nor remove one."""
     text = normalize_tokens(" " + "  ".join(tokens) + " ")
-    assert len(words(text, tokenised=True)) == len(tokens)
+    assert len(words(text, tokenized=True)) == len(tokens)
     assert normalize_tokens(text) == text
-    assert list(split_words([text], tokenised=True)) == [words(text, tokenised=True)]
-    for token, word in zip(tokens, words(text, tokenised=True), strict=True):
+    assert list(split_words([text], tokenized=True)) == [words(text, tokenized=True)]
+    for token, word in zip(tokens, words(text, tokenized=True), strict=True):
         assert sum(map(str.isspace, word)) == sum(map(str.isspace, token))  # NFC replaces some by others
         assert normalize(word) == normalize(token)
 
@@ -72,8 +72,8 @@ def test_line_breaks_of_markup_separate_tokens() -> None:
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_spans_cover_everything_but_spaces(text: str) -> None:
     text = normalize(text)
-    for tokenised in (False, True):
-        spans = word_spans(text, tokenised=tokenised)
+    for tokenized in (False, True):
+        spans = word_spans(text, tokenized=tokenized)
         assert all(start < end for start, end in spans)
         assert all(a[1] <= b[0] for a, b in pairwise(spans))
         assert "".join(text[start:end] for start, end in spans) == text.replace(" ", "")
@@ -82,7 +82,7 @@ def test_spans_cover_everything_but_spaces(text: str) -> None:
 @given(st.lists(st.text(st.characters(categories=["Ll", "Lu"]), min_size=1), min_size=1))
 def test_letters_are_never_parted(parts: list[str]) -> None:
     text = " ".join(parts)
-    assert words(text) == parts == words(text, tokenised=True)
+    assert words(text) == parts == words(text, tokenized=True)
 
 
 def test_a_french_list() -> None:

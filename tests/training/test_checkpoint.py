@@ -90,8 +90,8 @@ def _cut(folder):
     "spoil",
     [
         _cut,
-        lambda folder: (folder / "optimiser.safetensors").unlink(),
-        lambda folder: (folder / "optimiser.safetensors").write_bytes(b""),
+        lambda folder: (folder / "optimizer.safetensors").unlink(),
+        lambda folder: (folder / "optimizer.safetensors").write_bytes(b""),
         lambda folder: (folder / "module.safetensors").write_bytes(b"\xff" * 100),
     ],
 )
@@ -109,7 +109,7 @@ def test_a_damaged_checkpoint_is_reported_with_a_hint(tmp_path, spoil):
         load(folder, module, optimizer)
 
 
-@pytest.mark.parametrize("name", ["module.safetensors", "optimiser.safetensors", "state.json", "digests.json"])
+@pytest.mark.parametrize("name", ["module.safetensors", "optimizer.safetensors", "state.json", "digests.json"])
 def test_one_flipped_bit_is_noticed(tmp_path, name):
     module, optimizer = trained()
     folder = save(tmp_path, 3, module, optimizer, {"note": "x" * 50})
@@ -121,14 +121,17 @@ def test_one_flipped_bit_is_noticed(tmp_path, name):
             read(folder)
 
 
-def test_a_checkpoint_without_digests_is_read(tmp_path):
+def test_a_checkpoint_of_an_earlier_version_is_read(tmp_path):
     module, optimizer = trained()
     folder = save(tmp_path, 3, module, optimizer, {})
     (folder / "digests.json").unlink()
+    (folder / "optimizer.safetensors").rename(folder / "optimiser.safetensors")
     other, fresh = trained(seed=1)
     assert read_state(folder)["step"] == 3
     load(folder, other, fresh)
     assert torch.equal(other[0].weight, module[0].weight)
+    for ours, theirs in zip(optimizer.state.values(), fresh.state.values(), strict=True):
+        assert torch.equal(ours["exp_avg"], theirs["exp_avg"])
 
 
 def test_damaged_best_weights_are_noticed(tmp_path):

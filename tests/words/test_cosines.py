@@ -16,23 +16,23 @@ from paralign.words.word_vectors import WordVectors
 TEXTS = [("the dog sleeps here", "der Hund schläft hier"), ("a dog", "ein Hund"), ("it's", "es ist , ja"), ("a", "b")]
 
 
-def words_of(text, tokenised):
+def words_of(text, tokenized):
     from paralign.text.words import word_spans
 
-    return [text[a:b] for a, b in word_spans(text, tokenised=tokenised)]
+    return [text[a:b] for a, b in word_spans(text, tokenized=tokenized)]
 
 
-@pytest.mark.parametrize("tokenised", [0, 2, 4])
-def test_cosines_equal_those_of_the_words_one_pair_at_a_time(make_encoder, tokenised):
+@pytest.mark.parametrize("tokenized", [0, 2, 4])
+def test_cosines_equal_those_of_the_words_one_pair_at_a_time(make_encoder, tokenized):
     encoder = make_encoder().eval()
-    pairs = [WordPair(texts, tuple(words_of(text, k < tokenised) for text in texts)) for k, texts in enumerate(TEXTS)]
+    pairs = [WordPair(texts, tuple(words_of(text, k < tokenized) for text in texts)) for k, texts in enumerate(TEXTS)]
     bitext = Bitext.from_pairs([pair.words for pair in pairs])
     cells = AlignmentCells(bitext)
     with torch.inference_mode():
-        found = cell_cosines(encoder, pairs, bitext, cells.cells, layer=1, languages=("en", "de"), tokenised=tokenised)
+        found = cell_cosines(encoder, pairs, bitext, cells.cells, layer=1, languages=("en", "de"), tokenized=tokenized)
     for k, pair in enumerate(pairs):
         sides = [
-            WordVectors(encoder, [text], tag, layer=1, unit="word", tokenised=k < tokenised).states
+            WordVectors(encoder, [text], tag, layer=1, unit="word", tokenized=k < tokenized).states
             for text, tag in zip(pair.texts, ("en", "de"), strict=True)
         ]
         cosine = (sides[0] @ sides[1].T).detach().numpy()

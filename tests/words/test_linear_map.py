@@ -24,7 +24,7 @@ class RotatedVectors:
     def __init__(self, turn, noise):
         self.turn, self.noise, self.calls = turn, noise, 0
 
-    def __call__(self, encoder, texts, language, *, layer, unit, tokenised):
+    def __call__(self, encoder, texts, language, *, layer, unit, tokenized):
         draw = torch.Generator().manual_seed(7)
         words = sum(len(text.split()) for text in texts)
         states = torch.nn.functional.normalize(torch.randn(words, len(self.turn), generator=draw), dim=1)
@@ -68,7 +68,7 @@ def test_the_orthogonal_map_is_a_rotation_and_the_linear_one_is_least_squares(en
     free, _ = fit_map(encoder, zip(TEXTS, TEXTS, strict=True), links, layer=2, kind="linear")
     planted.calls = 0
     y, x = (
-        planted(encoder, TEXTS, None, layer=2, unit="word", tokenised=False).states.double().numpy() for _ in range(2)
+        planted(encoder, TEXTS, None, layer=2, unit="word", tokenized=False).states.double().numpy() for _ in range(2)
     )
     right = np.linalg.lstsq(x, y, rcond=None)[0]
     assert np.abs(free.numpy() - right).max() < 0.01

@@ -155,5 +155,5 @@ def test_a_text_of_many_windows_is_linked_with_itself(make_encoder, matching):
     world = World(0)
     text = " ".join(" ".join(world.sentence(k, "en").words) for k in range(8))
     config = SimilarityConfig(matching=matching, rounds=1)
-    (links,) = align_by_similarity(encoder, [(text, text)], config, tokenised=True)
+    (links,) = align_by_similarity(encoder, [(text, text)], config, tokenized=True)
     assert links == [(k, k) for k in range(len(text.split()))]

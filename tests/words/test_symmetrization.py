@@ -47,7 +47,7 @@ def test_all_methods_equal_the_pseudo_code(method, given_):
 
 
 def test_a_worked_example():
-    # The intersection is 0-0; its neighbour 1-1 is grown; 3-4 touches nothing and joins with final only.
+    # The intersection is 0-0; its neighbor 1-1 is grown; 3-4 touches nothing and joins with final only.
     forward, backward = {(0, 0), (1, 1), (3, 4)}, {(0, 0), (0, 3), (4, 4)}
     size = (5, 5)
 

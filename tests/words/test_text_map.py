@@ -137,7 +137,7 @@ def test_a_map_of_version_1_has_no_bias(base, tmp_path):
         (["--kind", "lir", "--text", TEXT[0], "--text", TEXT[1], "--layer", "9"], "there is no layer 9 to map"),
         ([*SHIFT, "--method", "ibm"], "--method has no effect with --text"),
         ([*SHIFT, "--links", "x"], "--links has no effect with --text"),
-        ([*SHIFT, "--tokenized"], "--tokenised has no effect with --text"),
+        ([*SHIFT, "--tokenized"], "--tokenized has no effect with --text"),
         ([*SHIFT, "--components", "1"], "--components has no effect with --kind shift"),
         (["--pairs", "en-de=smallworld:0-9", "--components", "1"], "--components has no effect with --kind orthogonal"),
         (["--pairs", "en-de=x", "--links", "y", "--method", "ibm"], "--method has no effect with --links"),

@@ -179,9 +179,9 @@ class PairBatch:
         """
         if self._links is None or not isinstance(self._store, TokenStore):
             return None
-        record, tokenised = int(self.ids[position]), bool(self._links.meta["tokenised"])
+        record, tokenized = int(self.ids[position]), bool(self._links.meta["tokenized"])
         texts = [self._store.text(record, side) for side in (0, 1)]
-        words = [[text[a:b] for a, b in word_spans(text, tokenised=tokenised)] for text in texts]
+        words = [[text[a:b] for a, b in word_spans(text, tokenized=tokenized)] for text in texts]
         pairs, _ = self._links.links(self.ids[position : position + 1])
         return [(words[0][i], words[1][j]) for i, j in pairs.tolist()]
 

@@ -194,8 +194,8 @@ def embeddings(
     ],
     links: Annotated[Path | None, typer.Option(help="Word links of the pairs.", show_default="computed")] = None,
     method: Annotated[str, typer.Option(help="Word aligner for the links; it must need only text.")] = "hmm",
-    tokenised: Annotated[
-        bool, typer.Option("--tokenised", "--tokenized", help="The text is tokenized: split words at spaces only.")
+    tokenized: Annotated[
+        bool, typer.Option("--tokenized", "--tokenised", help="The text is tokenized: split words at spaces only.")
     ] = False,
     words: Annotated[int, typer.Option(help="Number of translations in the plot.", min=5)] = 20,
     most: Annotated[int, typer.Option(help="Number of translations measured.", min=10)] = 1_000,
@@ -219,7 +219,7 @@ def embeddings(
         out=out,
         links=links,
         method=method,
-        tokenised=tokenised,
+        tokenized=tokenized,
         words=words,
         most=most,
         skip=skip,
@@ -239,8 +239,8 @@ def links(
     gold: Annotated[Path | None, typer.Option(help="Gold links of the pairs.")] = None,
     one_based: Annotated[bool, typer.Option("--one-based", help="Words of --gold count from 1.")] = False,
     flipped: Annotated[bool, typer.Option("--flipped", help="--gold lists the target word first.")] = False,
-    tokenised: Annotated[
-        bool, typer.Option("--tokenised", "--tokenized", help="The text is tokenized: split words at spaces only.")
+    tokenized: Annotated[
+        bool, typer.Option("--tokenized", "--tokenised", help="The text is tokenized: split words at spaces only.")
     ] = False,
     show: Annotated[int, typer.Option(help="Number of pairs to show, the first ones.", min=1)] = 10,
     sentence: Annotated[
@@ -261,7 +261,7 @@ def links(
         gold=gold,
         one_based=one_based,
         flipped=flipped,
-        tokenised=tokenised,
+        tokenized=tokenized,
         show=show,
         sentences=sentence or [],
         links_one_based=links_one_based,

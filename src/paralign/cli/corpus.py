@@ -34,8 +34,8 @@ def build(
     pairs: Pairs = None,
     text: Annotated[list[str] | None, typer.Option(help="Plain text as LANG=PATH, used instead of --pairs.")] = None,
     exclude: Exclude = None,
-    tokenised: Annotated[
-        bool, typer.Option("--tokenised", "--tokenized", help="The text is tokenized: split words at spaces only.")
+    tokenized: Annotated[
+        bool, typer.Option("--tokenized", "--tokenised", help="The text is tokenized: split words at spaces only.")
     ] = False,
     overrides: Overrides = None,
     limit: Limit = None,
@@ -84,7 +84,7 @@ def build(
             pairs=pairs or [],
             text=text or [],
             exclude=exclude or [],
-            tokenised=tokenised,
+            tokenized=tokenized,
             overrides=overrides or [],
             limit=limit,
             lenient=lenient,

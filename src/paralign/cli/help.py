@@ -18,11 +18,11 @@ MAX_WIDTH = 110
 GROUPS = {
     "Input": (
         "model", "text", "pairs", "corpus", "data", "train", "eval", "dev", "test", "heldout", "links", "dictionary",
-        "gold", "one_based", "links_one_based", "flipped", "tokenised", "map", "load", "learn_from", "part", "exclude",
+        "gold", "one_based", "links_one_based", "flipped", "tokenized", "map", "load", "learn_from", "part", "exclude",
         "trim_vocabulary", "results", "from_checkpoint", "verify", "small_world", "suite",
     ),
     "Method": (
-        "task", "recipe", "method", "kind", "symmetrise", "arch", "tokenizer", "vocab", "max_length", "layer", "layers",
+        "task", "recipe", "method", "kind", "symmetrize", "arch", "tokenizer", "vocab", "max_length", "layer", "layers",
         "width", "components", "pool", "code_switch", "target_examples", "reset_layers", "compat", "words", "most",
         "skip", "sentence", "key_share", "control",
     ),
@@ -97,8 +97,8 @@ HINTS = {
     "--cpu": "--device cpu",
     "--no-cuda": "--device cpu",
     "--use-cpu": "--device cpu",
-    "--symmetrization": "--symmetrize",
     "--symmetrisation": "--symmetrize",
+    "--symmetrization": "--symmetrize",
     "--align-layer": "--set words.layer=N",
     "--extraction": "--set words.matching=NAME, see `paralign list settings words`",
     "--real": "--pairs SRC-TGT=PATH",

@@ -37,8 +37,8 @@ def command(
     components: Annotated[
         int | None, typer.Option(help="Number of components that lir removes (default: 1).", min=1)
     ] = None,
-    tokenised: Annotated[
-        bool, typer.Option("--tokenised", "--tokenized", help="The text is tokenized: split words at spaces only.")
+    tokenized: Annotated[
+        bool, typer.Option("--tokenized", "--tokenised", help="The text is tokenized: split words at spaces only.")
     ] = False,
     one_based: Annotated[bool, typer.Option("--one-based", help="Words of --links count from 1.")] = False,
     limit: Limit = None,
@@ -60,7 +60,7 @@ def command(
     if (kind in ("shift", "lir", "lsar")) != bool(text) or bool(text) == bool(pairs):
         hint = "--pairs en-de=PATH for orthogonal and linear, --text en=PATH --text de=PATH for shift, lir and lsar"
         raise UserError(f"--kind {kind} needs {'--text' if kind in ('shift', 'lir', 'lsar') else '--pairs'}", hint=hint)
-    of_pairs = {"--links": links, "--method": method, "--tokenised": tokenised, "--one-based": one_based}
+    of_pairs = {"--links": links, "--method": method, "--tokenized": tokenized, "--one-based": one_based}
     unused = [("--text", option) for option, value in of_pairs.items() if value and pairs is None]
     unused += [("--links", "--method")] if links and method else []
     unused += [(f"--kind {kind}", "--components")] if components and kind != "lir" else []
@@ -87,7 +87,7 @@ def command(
         method=method or "hmm",
         layer=layer,
         kind=kind,
-        tokenised=tokenised,
+        tokenized=tokenized,
         one_based=one_based,
         limit=limit,
         lenient=lenient,

@@ -38,18 +38,18 @@ def command(
         ),
     ] = None,
     links: Annotated[Path | None, typer.Option(help="Existing links for --method file.")] = None,
-    symmetrise: Annotated[
+    symmetrize: Annotated[
         str | None,
         typer.Option(
-            "--symmetrise",
             "--symmetrize",
+            "--symmetrise",
             help="How both directions are combined: posterior, intersect, union, grow-diag, grow-diag-final or "
             "grow-diag-final-and.",
             show_default="posterior for hmm and ibm, intersect for similarity, else grow-diag-final-and",
         ),
     ] = None,
-    tokenised: Annotated[
-        bool, typer.Option("--tokenised", "--tokenized", help="The text is tokenized: split words at spaces only.")
+    tokenized: Annotated[
+        bool, typer.Option("--tokenized", "--tokenised", help="The text is tokenized: split words at spaces only.")
     ] = False,
     save: Annotated[Path | None, typer.Option(help="Folder to save the trained aligner to.")] = None,
     load: Annotated[Path | None, typer.Option(help="Saved aligner to use instead of training.")] = None,
@@ -115,8 +115,8 @@ def command(
             learn_from=learn_from,
             part=part,
             method=method,
-            symmetrise=symmetrise,
-            tokenised=tokenised,
+            symmetrize=symmetrize,
+            tokenized=tokenized,
             overrides=overrides or [],
             save=save,
             posteriors=posteriors,
@@ -131,8 +131,8 @@ def command(
         out=out,
         train=train or [],
         method=method,
-        symmetrise=symmetrise,
-        tokenised=tokenised,
+        symmetrize=symmetrize,
+        tokenized=tokenized,
         model=model,
         links=links,
         overrides=overrides or [],

@@ -74,8 +74,8 @@ def align_stream(
     learn_from: int | None = None,
     part: str | None = None,
     method: str = "hmm",
-    symmetrise: str | None = None,
-    tokenised: bool = False,
+    symmetrize: str | None = None,
+    tokenized: bool = False,
     settings: Mapping[str, Any] | None = None,
     overrides: str | Sequence[str] = (),
     save: str | Path | None = None,
@@ -100,8 +100,8 @@ def align_stream(
         part: ``K/N``: align only the K-th of N parts of the text, from 1; needs ``load``. The outputs of all parts,
             concatenated, are those of the whole text. Default ``None``: the whole text.
         method: ``hmm`` or ``ibm``.
-        symmetrise: how the links of both directions are combined, as in :func:`paralign.align_words`.
-        tokenised: words are separated by spaces. Default: words are found by
+        symmetrize: how the links of both directions are combined, as in :func:`paralign.align_words`.
+        tokenized: words are separated by spaces. Default: words are found by
             :func:`paralign.text.words.word_spans`.
         settings: settings of the aligner, with ``learn_from``.
         overrides: ``words.key=value``, which take precedence over ``settings``.
@@ -124,7 +124,7 @@ def align_stream(
     paths = [Path(path) for path in (out, posteriors) if path is not None and str(path) != "-"]
     check_outputs(paths, input_files([spec]), force=force)
     options = AlignerOptions(
-        spec, symmetrise=symmetrise, tokenised=tokenised, save=save, load=load, lenient=lenient, quiet=quiet
+        spec, symmetrize=symmetrize, tokenized=tokenized, save=save, load=load, lenient=lenient, quiet=quiet
     )
     aligner = make_aligner(method, options, merge(settings or {}, *parse_overrides(overrides)))
     assert isinstance(aligner, StatisticalAligner)
@@ -132,8 +132,8 @@ def align_stream(
     if to_stdout and spec.path == "-":
         assert aligner.loaded is not None
         trained = WordAligner(aligner.loaded, aligner.symmetrization)
-        texts = _texts_of_lines(sys.stdin.buffer, spec.languages, tokenised, lenient, dropped, limit)
-        count = _align_blocks(trained, texts, sys.stdout.buffer, tokenised)
+        texts = _texts_of_lines(sys.stdin.buffer, spec.languages, tokenized, lenient, dropped, limit)
+        count = _align_blocks(trained, texts, sys.stdout.buffer, tokenized)
         echo_dropped(dropped, "pairs", quiet=quiet)
         return count
     start, stop = (0, limit) if part is None else _range_of(spec, part, lenient, limit)
@@ -142,14 +142,14 @@ def align_stream(
         assert aligner.loaded is not None
         trained = WordAligner(aligner.loaded, aligner.symmetrization)
         count = 0
-        for (block,), number in _aligned(trained, spec, start, stop, tokenised, lenient, dropped, ("",), quiet):
+        for (block,), number in _aligned(trained, spec, start, stop, tokenized, lenient, dropped, ("",), quiet):
             sys.stdout.buffer.write(block)
             sys.stdout.buffer.flush()
             count += number
         echo_dropped(dropped, "pairs", quiet=quiet)
         return count
-    given = [__version__, str(spec), aligner.symmetrization, tokenised, lenient, learn_from, part]
-    facts = {name: value for name, value in (aligner.facts() or {}).items() if name != "tokenised"}
+    given = [__version__, str(spec), aligner.symmetrization, tokenized, lenient, learn_from, part]
+    facts = {name: value for name, value in (aligner.facts() or {}).items() if name != "tokenized"}
     identity = _identity(
         spec,
         {
@@ -172,7 +172,7 @@ def align_stream(
                 output.checkpoint()
             trained = WordAligner(aligner.loaded or SavedAligner.load(learned), aligner.symmetrization)
             suffixes, first = tuple(path.suffix for path in paths), start + count
-            for blocks, number in _aligned(trained, spec, first, stop, tokenised, lenient, dropped, suffixes, quiet):
+            for blocks, number in _aligned(trained, spec, first, stop, tokenized, lenient, dropped, suffixes, quiet):
                 output.write(blocks, number)
                 count += number
         except UserError:
@@ -258,7 +258,7 @@ def _learn(aligner: StatisticalAligner, options: AlignerOptions, count: int) -> 
     """
     spec = options.spec
     aligner.options = options
-    pairs = read_word_pairs(spec, tokenised=options.tokenised, lenient=options.lenient)
+    pairs = read_word_pairs(spec, tokenized=options.tokenized, lenient=options.lenient)
     aligner.read(islice(pairs, count))
     if aligner.bitext.pairs < count:
         message = f"--learn-from is {count:,}, but the text has {aligner.bitext.pairs:,} pairs"
@@ -272,7 +272,7 @@ def _aligned(
     spec: PairSpec,
     start: int,
     stop: int | None,
-    tokenised: bool,
+    tokenized: bool,
     lenient: bool,
     dropped: Counter[str],
     suffixes: tuple[str, ...],
@@ -284,7 +284,7 @@ def _aligned(
         trained: the aligner.
         spec: the text.
         start, stop: the range of pairs.
-        tokenised, lenient, dropped: as in :func:`paralign.commands.align_words.read_word_pairs`.
+        tokenized, lenient, dropped: as in :func:`paralign.commands.align_words.read_word_pairs`.
         suffixes: of the output files, for compression.
         quiet: print no progress.
     """
@@ -294,8 +294,8 @@ def _aligned(
         texts = (_link_lines(links), _posterior_lines(links))
         return [_compressed(text, suffix) for text, suffix in zip(texts, suffixes, strict=False)], len(block)
 
-    texts = islice(read_texts(spec, tokenised=tokenised, lenient=lenient, dropped=dropped), start, stop)
-    sides = split_words(chain.from_iterable(texts), tokenised=tokenised)
+    texts = islice(read_texts(spec, tokenized=tokenized, lenient=lenient, dropped=dropped), start, stop)
+    sides = split_words(chain.from_iterable(texts), tokenized=tokenized)
     words: Iterator[Words] = zip(sides, sides, strict=True)
     began = last = time.monotonic()
     count = 0
@@ -330,11 +330,11 @@ def _compressed(data: bytes, suffix: str) -> bytes:
     return buffer.getvalue()
 
 
-def _align_blocks(trained: WordAligner, blocks: Iterable[list[str]], stdout: IO[bytes], tokenised: bool) -> int:
+def _align_blocks(trained: WordAligner, blocks: Iterable[list[str]], stdout: IO[bytes], tokenized: bool) -> int:
     """Write the links of each block of texts, source and target in turn, at once; return the number of pairs."""
     count = 0
     for texts in blocks:
-        sides = split_words(texts, tokenised=tokenised)
+        sides = split_words(texts, tokenized=tokenized)
         links = trained.links(list(zip(sides, sides, strict=True)))
         stdout.write(_link_lines(links))
         stdout.flush()
@@ -345,7 +345,7 @@ def _align_blocks(trained: WordAligner, blocks: Iterable[list[str]], stdout: IO[
 def _texts_of_lines(
     stdin: IO[bytes],
     languages: tuple[str, str],
-    tokenised: bool,
+    tokenized: bool,
     lenient: bool,
     dropped: Counter[str],
     limit: int | None,
@@ -357,7 +357,7 @@ def _texts_of_lines(
     Raises:
         UserError: for lines that cannot be read, and other formats than TSV and ``source ||| target``.
     """
-    normal = normalize_tokens if tokenised else normalize
+    normal = normalize_tokens if tokenized else normalize
     count, rest, more = 0, b"", True
     separator = None
     while more and count != limit:

@@ -55,8 +55,8 @@ def align_words(
     out: str | Path,
     train: str | Sequence[str] = (),
     method: str = "hmm",
-    symmetrise: str | None = None,
-    tokenised: bool = False,
+    symmetrize: str | None = None,
+    tokenized: bool = False,
     model: str | None = None,
     links: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
@@ -81,10 +81,10 @@ def align_words(
         train: ``SRC-TGT=PATH``, further text in the same languages to learn from, which gets no links.
         method: ``hmm``, ``ibm``, ``similarity``, ``eflomal`` or ``file``, or an aligner of your own as
             ``my_module:Class``.
-        symmetrise: how the links of both directions are combined, one of
+        symmetrize: how the links of both directions are combined, one of
             ``paralign.words.symmetrization.SYMMETRIZATIONS``, or ``posterior``. Default ``None``: ``posterior`` for
             ``hmm`` and ``ibm``, ``intersect`` for ``similarity``, else ``grow-diag-final-and``.
-        tokenised: words of ``pairs`` are separated by spaces. Default: words are found by
+        tokenized: words of ``pairs`` are separated by spaces. Default: words are found by
             :func:`paralign.text.words.word_spans`, as always in ``train``.
         model: encoder, for ``similarity``, or for ``hmm`` to combine its similarities with counts. None: with
             ``similarity``, ``DEFAULT_ENCODER``.
@@ -130,8 +130,8 @@ def align_words(
         echo(f"encoder: {model} (--model chooses another one)", quiet=quiet)
     options = AlignerOptions(
         spec,
-        symmetrise=symmetrise,
-        tokenised=tokenised,
+        symmetrize=symmetrize,
+        tokenized=tokenized,
         train=bool(further),
         save=save,
         load=load,
@@ -148,7 +148,7 @@ def align_words(
     sizes: Sizes = []
     whole = gold is not None or links is not None  # their lines belong to those of the text
     first = None if whole else limit
-    text = read_word_pairs(spec, tokenised=tokenised, lenient=lenient, dropped=dropped, sizes=sizes, limit=first)
+    text = read_word_pairs(spec, tokenized=tokenized, lenient=lenient, dropped=dropped, sizes=sizes, limit=first)
     text = warn_of_tokens(text, spec, quiet) if whole else text
     to_align = text if links is not None else islice(text, limit)
     to_learn = (read_word_pairs(other, lenient=lenient, dropped=dropped, limit=limit) for other in further)
@@ -174,7 +174,7 @@ def align_words(
             "pairs": str(spec),
             "gold": str(gold),
             "method": aligner.name,
-            "symmetrise": aligner.symmetrization,
+            "symmetrize": aligner.symmetrization,
             "settings": aligner.config.model_dump(mode="json"),
             "paralign": __version__,
             **({} if limit is None else {"limit": limit}),
@@ -195,8 +195,8 @@ def read_aligned_text(
     *,
     links: str | Path | None = None,
     method: str = "hmm",
-    symmetrise: str | None = None,
-    tokenised: bool = False,
+    symmetrize: str | None = None,
+    tokenized: bool = False,
     one_based: bool = False,
     limit: int | None = None,
     lenient: bool = False,
@@ -208,8 +208,8 @@ def read_aligned_text(
         spec: the text.
         links: file of links in Pharaoh format. Default ``None``: the text is aligned.
         method: the aligner, one that needs nothing but text.
-        symmetrise: how the links of both directions are combined. Default ``None``: the aligner's default.
-        tokenised: words are separated by spaces. Default: words are found in the text.
+        symmetrize: how the links of both directions are combined. Default ``None``: the aligner's default.
+        tokenized: words are separated by spaces. Default: words are found in the text.
         one_based: words count from 1 in ``links``.
         limit: number of pairs that are read, the first ones; ``links`` are those of the whole text or of these pairs.
             Default ``None``: all.
@@ -227,8 +227,8 @@ def read_aligned_text(
         raise UserError(f"the aligner {method!r} needs --{min(missing)}, which is not an option here", hint=hint)
     options = AlignerOptions(
         spec,
-        symmetrise=symmetrise if links is None else None,
-        tokenised=tokenised,
+        symmetrize=symmetrize if links is None else None,
+        tokenized=tokenized,
         links=links,
         one_based=one_based,
         lenient=lenient,
@@ -238,7 +238,7 @@ def read_aligned_text(
     echo_language_warnings([spec], quiet)
     dropped: Counter[str] = Counter()
     first = None if links is not None else limit
-    read = read_word_pairs(spec, tokenised=tokenised, lenient=lenient, dropped=dropped, limit=first)
+    read = read_word_pairs(spec, tokenized=tokenized, lenient=lenient, dropped=dropped, limit=first)
     text = list(read if links is None else warn_of_tokens(read, spec, quiet))
     echo_dropped(dropped, "pairs", quiet=quiet)
     aligner.read(text)
@@ -301,7 +301,7 @@ def parse_overrides(overrides: Sequence[str]) -> list[dict[str, Any]]:
 def read_word_pairs(
     spec: PairSpec,
     *,
-    tokenised: bool = False,
+    tokenized: bool = False,
     lenient: bool = False,
     dropped: Counter[str] | None = None,
     sizes: Sizes | None = None,
@@ -313,7 +313,7 @@ def read_word_pairs(
 
     Args:
         spec: the text.
-        tokenised: words are separated by spaces. Default: words are found in the text.
+        tokenized: words are separated by spaces. Default: words are found in the text.
         lenient: drop pairs that cannot be read instead of raising.
         dropped: counts dropped pairs, by reason.
         sizes: the number of words of both sides is appended for each pair.
@@ -325,11 +325,11 @@ def read_word_pairs(
     texts: deque[tuple[str, str]] = deque()
 
     def sides() -> Iterator[str]:
-        for pair in islice(read_texts(spec, tokenised=tokenised, lenient=lenient, dropped=dropped), limit):
+        for pair in islice(read_texts(spec, tokenized=tokenized, lenient=lenient, dropped=dropped), limit):
             texts.append(pair)
             yield from pair
 
-    words = split_words(sides(), tokenised=tokenised)
+    words = split_words(sides(), tokenized=tokenized)
     for source in words:
         target = next(words)
         if sizes is not None:
@@ -349,10 +349,10 @@ def warn_of_tokens(pairs: Iterable[WordPair], spec: PairSpec, quiet: bool) -> It
 
 
 def read_texts(
-    spec: PairSpec, *, tokenised: bool = False, lenient: bool = False, dropped: Counter[str] | None = None
+    spec: PairSpec, *, tokenized: bool = False, lenient: bool = False, dropped: Counter[str] | None = None
 ) -> Iterator[tuple[str, str]]:
     """Read sentence pairs as texts; arguments and errors as in :func:`read_word_pairs`."""
-    pairs = read_pairs(spec, lenient=lenient, dropped=dropped, tokenised=tokenised)
+    pairs = read_pairs(spec, lenient=lenient, dropped=dropped, tokenized=tokenized)
     rows = ((pair.line, (pair.source, pair.target)) for pair in pairs)
     return (texts for _, texts in fill_gaps(spec, rows, ("", ""), lenient=lenient))
 

@@ -39,7 +39,7 @@ def analyze_embeddings(
     out: str | Path,
     links: str | Path | None = None,
     method: str = "hmm",
-    tokenised: bool = False,
+    tokenized: bool = False,
     words: int = 20,
     most: int = 1_000,
     skip: int = 100,
@@ -64,7 +64,7 @@ def analyze_embeddings(
         out: the run folder; a rerun with the same settings replaces its content.
         links: word links of these pairs in Pharaoh format. ``None``: computed by ``method``.
         method: word aligner: ``hmm``, ``ibm`` or ``eflomal``.
-        tokenised: split words at spaces only.
+        tokenized: split words at spaces only.
         words: number of translations in the plot.
         most: number of translations measured.
         skip: number of most frequent words to leave out in each language; they are mostly function words.
@@ -90,7 +90,7 @@ def analyze_embeddings(
         "pairs": pairs,
         "links": None if links is None else str(links),
         "method": method,
-        "tokenised": tokenised,
+        "tokenized": tokenized,
         "words": words,
         "most": most,
         "skip": skip,
@@ -106,7 +106,7 @@ def analyze_embeddings(
         spec,
         links=links,
         method=method,
-        tokenised=tokenised,
+        tokenized=tokenized,
         one_based=one_based,
         limit=limit,
         lenient=lenient,

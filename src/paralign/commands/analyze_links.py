@@ -48,7 +48,7 @@ def analyze_links(
     gold: str | Path | None = None,
     one_based: bool = False,
     flipped: bool = False,
-    tokenised: bool = False,
+    tokenized: bool = False,
     show: int = 10,
     sentences: Sequence[int] = (),
     links_one_based: bool = False,
@@ -72,7 +72,7 @@ def analyze_links(
             world. Default ``None``: aligners are only compared with the first one.
         one_based: words count from 1 in ``gold`` in Pharaoh format.
         flipped: ``gold`` lists the target word first.
-        tokenised: words are separated by spaces. Default: words are found as in ``paralign words``.
+        tokenized: words are separated by spaces. Default: words are found as in ``paralign words``.
         show: number of pairs whose links are shown, the first ones.
         sentences: numbers, from 1, of the pairs to show instead.
         links_one_based: words count from 1 in ``links``.
@@ -98,7 +98,7 @@ def analyze_links(
         "gold": None if gold is None else str(gold),
         "one_based": one_based,
         "flipped": flipped,
-        "tokenised": tokenised,
+        "tokenized": tokenized,
         "show": show,
         "sentences": list(sentences),
         "lenient": lenient,
@@ -110,7 +110,7 @@ def analyze_links(
     sizes: list[tuple[int, int]] = []
     chosen = set(sentences) or set(range(1, show + 1))
     shown: dict[int, WordPair] = {}
-    read = read_word_pairs(spec, tokenised=tokenised, lenient=lenient, dropped=dropped)
+    read = read_word_pairs(spec, tokenized=tokenized, lenient=lenient, dropped=dropped)
     for number, pair in enumerate(warn_of_tokens(read, spec, quiet), 1):
         sizes.append((len(pair.words[0]), len(pair.words[1])))
         if number in chosen:

@@ -31,9 +31,11 @@ SHORT_FORMS = {
 """Option of a command, as a Python name -> the setting it is a short form of."""
 _OTHER_NAMES = {
     "model": "models", "models": "model", "map": "maps", "set": "overrides", "method_name": "method",
-    "tokenized": "tokenised", "symmetrize": "symmetrise", "train_data": "train", "eval_data": "eval",
+    "train_data": "train", "eval_data": "eval",
 }  # fmt: skip
 """Names that are often tried -> the name here."""
+_RENAMED = {"tokenised": "tokenized", "symmetrise": "symmetrize"}
+"""Names in earlier versions, which are accepted -> names now."""
 _POSITIVE = {"jobs", "limit", "seeds", "shards"}
 """Integers of which the smallest is 1; that of the others is 0."""
 
@@ -70,6 +72,9 @@ def one_or_several(command: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        for old, new in _RENAMED.items():
+            if old in kwargs and new in signature.parameters and new not in kwargs:
+                kwargs[new] = kwargs.pop(old)
         for name in kwargs.keys() - signature.parameters.keys():
             raise TypeError(_unknown_argument(command.__name__, name, signature.parameters))
         try:

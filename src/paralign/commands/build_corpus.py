@@ -43,7 +43,7 @@ class CorpusRequest:
         pairs: parallel text, each as ``SRC-TGT=PATH``.
         text: plain text, each as ``LANG=PATH``, used instead of ``pairs``.
         exclude: files of test sentences to leave out.
-        tokenised: whether the words of ``pairs`` are separated by spaces.
+        tokenized: whether the words of ``pairs`` are separated by spaces.
         overrides: settings as ``data.key=value``.
         limit: largest number of pairs of each language pair.
         lenient: drop and count lines that cannot be read.
@@ -53,7 +53,7 @@ class CorpusRequest:
     pairs: Sequence[str] = ()
     text: Sequence[str] = ()
     exclude: Sequence[str] = ()
-    tokenised: bool = False
+    tokenized: bool = False
     overrides: Sequence[str] = ()
     limit: int | None = None
     lenient: bool = False
@@ -62,7 +62,7 @@ class CorpusRequest:
         """Return the command line that builds the corpus quietly, without options about shards."""
         several = {"pairs": self.pairs, "text": self.text, "exclude": self.exclude, "set": self.overrides}
         values = [f"--{name}={value}" for name, given in several.items() for value in given]
-        flags = [f"--{name}" for name in ("tokenised", "lenient") if getattr(self, name)]
+        flags = [f"--{name}" for name in ("tokenized", "lenient") if getattr(self, name)]
         limit = [] if self.limit is None else [f"--limit={self.limit}"]
         program = [sys.executable, "-m", "paralign", "corpus", "build", "--quiet"]
         return [*program, f"--out={out}", f"--model={self.model}", *values, *limit, *flags]
@@ -160,7 +160,7 @@ class _Texts:
             self.config,
             unknown=self.tokenizer.unk_token_id,
             exclude=self.request.exclude,
-            tokenised=self.request.tokenised,
+            tokenized=self.request.tokenized,
             lenient=self.request.lenient,
             **options,
         )
@@ -202,7 +202,7 @@ class _ShardedCorpus:
             "tokenizer": texts.tokenizer_id,
             "vocabulary": texts.vocabulary,
             "filter": texts.config.model_dump(mode="json"),
-            "tokenised": request.tokenised,
+            "tokenized": request.tokenized,
             "exclude": file_entries(request.exclude),
         }
         new = partial(ShardPlan.create, texts.specs, self.shards, facts, lenient=request.lenient)

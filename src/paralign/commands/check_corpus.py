@@ -110,7 +110,7 @@ def check_corpus(
     for result in results:
         echo(_summary(result), quiet=quiet)
     for overlap in overlaps:
-        counts = f"{overlap.normalised:,} of {overlap.sentences:,} sentences occur in the text"
+        counts = f"{overlap.normalized:,} of {overlap.sentences:,} sentences occur in the text"
         details = f"{overlap.exact:,} in the same spelling, {overlap.long:,} if short ones are not counted"
         echo(f"{overlap.source}: {counts}, {details}", quiet=quiet)
     for problem in problems:

@@ -34,7 +34,7 @@ def make_map(
     method: str = "hmm",
     layer: int | None = None,
     kind: str = "orthogonal",
-    tokenised: bool = False,
+    tokenized: bool = False,
     one_based: bool = False,
     limit: int | None = None,
     lenient: bool = False,
@@ -51,7 +51,7 @@ def make_map(
         method: an aligner that needs only text: ``hmm``, ``ibm``, ``eflomal`` or ``my_module:Class``.
         layer: hidden state to map, from 1. Default ``None``: the last.
         kind: ``orthogonal`` (a rotation) or ``linear`` (least squares).
-        tokenised: words are separated by spaces. Default: words are found in the text.
+        tokenized: words are separated by spaces. Default: words are found in the text.
         one_based: words count from 1 in ``links``.
         limit: number of pairs that are read, the first ones. Default ``None``: all.
         lenient: drop and count pairs and links that cannot be read.
@@ -73,8 +73,8 @@ def make_map(
         spec,
         links=links,
         method=method,
-        symmetrise="intersect",
-        tokenised=tokenised,
+        symmetrize="intersect",
+        tokenized=tokenized,
         one_based=one_based,
         limit=limit,
         lenient=lenient,
@@ -86,7 +86,7 @@ def make_map(
         word_links,
         layer=layer,
         kind=kind,
-        tokenised=tokenised,
+        tokenized=tokenized,
         languages=spec.languages,
     )
     settings = {"source": spec.target, "target": spec.source, "layer": layer, "kind": kind, "model": model,

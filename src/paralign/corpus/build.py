@@ -86,7 +86,7 @@ def build_store(
     unknown: int | None = None,
     longest: int | None = None,
     lenient: bool = False,
-    tokenised: bool = False,
+    tokenized: bool = False,
     exclude: HashSet | None = None,
     shard: Shard | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -109,7 +109,7 @@ def build_store(
         unknown: id of the unknown piece, to say so if no record is left because the tokenizer does not know the text.
         longest: number of pieces of the longest record that the encoder takes, for the same message. None: any.
         lenient: drop lines that cannot be read instead of raising.
-        tokenised: whether the words of pairs are separated by spaces; the store keeps them
+        tokenized: whether the words of pairs are separated by spaces; the store keeps them
             (:func:`paralign.text.normalization.normalize_tokens`).
         exclude: hashes of sentences (:func:`paralign.corpus.deduplicate.sentence_hashes`) that no side may equal;
             nothing is excluded if ``None``.
@@ -132,7 +132,7 @@ def build_store(
         for number, spec in enumerate(specs):
             dropped: Counter[str] = Counter()
             items = (0, None) if shard is None else shard.ranges[number]
-            for rows in _batches(spec, lenient, tokenised, dropped, items):
+            for rows in _batches(spec, lenient, tokenized, dropped, items):
                 read += len(rows.texts)
                 more = build.add(rows, number, spec, tokenize, dropped)
                 if progress is not None:
@@ -145,14 +145,14 @@ def build_store(
 
 
 def _batches(
-    spec: PairSpec | TextSpec, lenient: bool, tokenised: bool, dropped: Counter[str], items: ItemRange
+    spec: PairSpec | TextSpec, lenient: bool, tokenized: bool, dropped: Counter[str], items: ItemRange
 ) -> Iterator[_Rows]:
     if items is None:
         return
     unreadable = dropped if items == (0, None) else Counter[str]()
     rows: Iterator[tuple[int, tuple[str, ...]]]
     if isinstance(spec, PairSpec):
-        pairs = read_pairs(spec, lenient=lenient, dropped=unreadable, tokenised=tokenised)
+        pairs = read_pairs(spec, lenient=lenient, dropped=unreadable, tokenized=tokenized)
         rows = ((p.line, (p.source, p.target)) for p in pairs)
     else:
         rows = ((line, (text,)) for line, text in read_text(spec, lenient=lenient, dropped=unreadable))

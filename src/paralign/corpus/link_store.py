@@ -94,6 +94,7 @@ class LinkStore:
         digests.check("meta.json")
         try:
             meta = json.loads((path / "meta.json").read_text(encoding="utf-8"))
+            meta.setdefault("tokenized", meta.get("tokenised", False))  # its name in earlier versions
             links = cls(path, meta, digests)
         except UserError:
             raise
@@ -127,7 +128,7 @@ def write_link_store(
     links: Iterable[Sequence[tuple[int, int]]],
     out: Path,
     *,
-    tokenised: bool = False,
+    tokenized: bool = False,
     facts: dict[str, Any] | None = None,
     where: Callable[[int], str] | None = None,
 ) -> LinkStore:
@@ -137,7 +138,7 @@ def write_link_store(
         store: the pairs.
         links: the links of each record; words are numbered from 0.
         out: the folder to create.
-        tokenised: whether words are separated by spaces; otherwise they are those of ``word_spans``.
+        tokenized: whether words are separated by spaces; otherwise they are those of ``word_spans``.
         facts: further entries of ``meta.json``.
         where: returns ``file:line`` of the links of a record, for messages. None: the line of the text is named.
 
@@ -155,7 +156,7 @@ def write_link_store(
                 words.write(np.full((gap, 2), _NONE, "<u2").tobytes())
                 position += gap
                 for side in (0, 1):
-                    spans = word_spans(store.text(count - 1, side), tokenised=tokenised)
+                    spans = word_spans(store.text(count - 1, side), tokenized=tokenized)
                     owner = piece_word_ranges(store.offsets(count - 1, side), spans)
                     sizes.append(len(spans))
                     position += len(owner)
@@ -171,7 +172,7 @@ def write_link_store(
         if count != len(store):
             raise UserError(f"links of {count:,} pairs for a store of {len(store):,}")
         (part / "index.bin").write_bytes(index.astype("<i8").tobytes())
-        meta = {"schema": SCHEMA, "store": store.fingerprint, "tokenised": tokenised, **(facts or {})}
+        meta = {"schema": SCHEMA, "store": store.fingerprint, "tokenized": tokenized, **(facts or {})}
         (part / "meta.json").write_text(json.dumps(meta, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         write_digests(part, ["words.bin", "index.bin", "links.bin"])
     return LinkStore.open(out, store)

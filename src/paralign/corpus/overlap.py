@@ -38,10 +38,10 @@ class Overlap:
     """Distinct sentences of the test file, up to case, punctuation and spaces."""
     exact: int = 0
     """Identical sentences."""
-    normalised: int = 0
+    normalized: int = 0
     """Sentences that are equal up to case, punctuation and spaces (``comparison_key``), identical ones included."""
     long: int = 0
-    """Those of ``normalised`` that are not short: short sentences often occur by chance."""
+    """Those of ``normalized`` that are not short: short sentences often occur by chance."""
     examples: list[OverlappingSentence] = field(default_factory=list)
     """The first of the sentences that are not short."""
 

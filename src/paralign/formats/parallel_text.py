@@ -98,7 +98,7 @@ def read_pair_files(
     *,
     lenient: bool,
     dropped: Counter[str],
-    tokenised: bool = False,
+    tokenized: bool = False,
 ) -> Iterator[Pair]:
     """Read parallel text in a stream, in the order of the file, empty sides included; texts are normalized.
 
@@ -115,13 +115,13 @@ def read_pair_files(
         dropped: counts what ``lenient`` dropped: the reasons of ``read_lines``, ``missing separator`` for a
             line without the separator, ``missing counterpart`` for lines behind the end of a truncated file, and those
             of :func:`paralign.formats.parallel_treebanks.read_parallel_treebanks`.
-        tokenised: whether words are separated by spaces.
+        tokenized: whether words are separated by spaces.
 
     Raises:
         UserError: with ``file:line``; for two files of different length with both counts.
     """
     files = paths or (path,)
-    return _pairs(_format_of(files).read(*files, languages, lenient=lenient, dropped=dropped), tokenised)
+    return _pairs(_format_of(files).read(*files, languages, lenient=lenient, dropped=dropped), tokenized)
 
 
 def read_plain_text(
@@ -169,6 +169,6 @@ def _format_of(files: tuple[str, ...]) -> ParallelFormat:
     return next(form for form in PARALLEL_FORMATS if form.files == len(files) and form.detect(*files))
 
 
-def _pairs(rows: Iterable[Row], tokenised: bool) -> Iterator[Pair]:
-    normal = normalize_tokens if tokenised else normalize
+def _pairs(rows: Iterable[Row], tokenized: bool) -> Iterator[Pair]:
+    normal = normalize_tokens if tokenized else normalize
     return (Pair(normal(source), normal(target), line) for line, source, target in rows)

@@ -56,7 +56,7 @@ def build_corpus(
     unknown: int | None = None,
     longest: int | None = None,
     exclude: Sequence[str] = (),
-    tokenised: bool = False,
+    tokenized: bool = False,
     lenient: bool = False,
     shard: Shard | None = None,
     quiet: bool = False,
@@ -73,7 +73,7 @@ def build_corpus(
         unknown: id of the unknown piece, for messages.
         longest: number of pieces of the longest record that the encoder takes, for messages. None: any.
         exclude: test files.
-        tokenised: whether the words of pairs are separated by spaces.
+        tokenized: whether the words of pairs are separated by spaces.
         lenient: drop and count lines that cannot be read.
         shard: the part of the text to tokenize, whose language was checked before. Default ``None``: all of it.
         quiet: print nothing.
@@ -94,7 +94,7 @@ def build_corpus(
         unknown=unknown,
         longest=longest,
         lenient=lenient,
-        tokenised=tokenised,
+        tokenized=tokenized,
         exclude=unseen,
         shard=shard,
         progress=progress_lines(100_000, "tokenizing: {:,} lines read, {:,} kept", quiet=quiet),
@@ -248,7 +248,7 @@ def open_corpus(
     corpus: str | Path | None,
     config: FilterConfig,
     *,
-    tokenised: bool = False,
+    tokenized: bool = False,
     lenient: bool = False,
     quiet: bool = False,
 ) -> TokenStore:
@@ -260,7 +260,7 @@ def open_corpus(
         specs: text or pairs.
         corpus: an existing store, used instead of ``specs``.
         config: filter of the store.
-        tokenised: whether the words of pairs are separated by spaces.
+        tokenized: whether the words of pairs are separated by spaces.
         lenient: drop and count lines that cannot be read.
         quiet: print nothing.
 
@@ -287,7 +287,7 @@ def open_corpus(
             config,
             unknown=encoder.tokenizer.unk_token_id,
             longest=longest,
-            tokenised=tokenised,
+            tokenized=tokenized,
             lenient=lenient,
             quiet=quiet,
         )

@@ -67,13 +67,13 @@ def open_links(
     if files:
         rows, where = _read(store, [parse_pairs(text) for text in files], lenient, quiet)
         facts: dict[str, Any] = {"files": list(files)}
-        if not config.tokenised:
+        if not config.tokenized:
             for line in _tokenized_sources(store):
                 echo(f"WARNING {line}", quiet=quiet)
     else:
         rows = _align(store, config, model, path, quiet)
         facts = {"method": config.method}
-    links = write_link_store(store, rows, path, tokenised=config.tokenised, facts=facts, where=where)
+    links = write_link_store(store, rows, path, tokenized=config.tokenized, facts=facts, where=where)
     echo(f"{len(links):,} word links in {len(store):,} pairs", quiet=quiet)
     return links
 
@@ -89,10 +89,10 @@ def _align(store: TokenStore, config: LinksConfig, model: str | None, path: Path
         echo(f"aligning the words of {spec.source}-{spec.target} ({config.method})", quiet=quiet)
         encoder = model if "model" in find_aligner(config.method).requires else None
         options = AlignerOptions(
-            spec, symmetrise=config.symmetrise, tokenised=config.tokenised, model=encoder, quiet=quiet
+            spec, symmetrize=config.symmetrize, tokenized=config.tokenized, model=encoder, quiet=quiet
         )
         aligner = make_aligner(config.method, options)
-        aligner.read(_pairs(store, records, config.tokenised))
+        aligner.read(_pairs(store, records, config.tokenized))
         links = aligner.align(len(records))
         rows.append(np.repeat(records, np.diff(links.starts)))
         sources.append(links.source)
@@ -100,11 +100,11 @@ def _align(store: TokenStore, config: LinksConfig, model: str | None, path: Path
     return WordLinks.from_arrays(len(store), rows, sources, targets)
 
 
-def _pairs(store: TokenStore, records: np.ndarray, tokenised: bool) -> Iterator[WordPair]:
+def _pairs(store: TokenStore, records: np.ndarray, tokenized: bool) -> Iterator[WordPair]:
     def side(number: int) -> Iterator[str]:
         return (store.text(record, number) for record in records.tolist())
 
-    words = (split_words(side(0), tokenised=tokenised), split_words(side(1), tokenised=tokenised))
+    words = (split_words(side(0), tokenized=tokenized), split_words(side(1), tokenized=tokenized))
     for first, second, source, target in zip(side(0), side(1), *words, strict=True):
         yield WordPair((first, second), (source, target))
 
@@ -173,7 +173,7 @@ def _tokenized_sources(store: TokenStore) -> Iterator[str]:
         for record in records[:: len(records) // _SAMPLE + 1].tolist():
             texts = [store.text(record, side) for side in (0, 1)]
             check.add(texts, [len(word_spans(text)) for text in texts])
-        message = check.message("--set links.tokenised=true", total=len(records))
+        message = check.message("--set links.tokenized=true", total=len(records))
         if message:
             yield f"{entry['spec']}: {message}"
 

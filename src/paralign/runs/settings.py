@@ -35,11 +35,11 @@ class LinksConfig(Config):
 
     method: str = "hmm"
     """Word aligner, or ``my_module:Class``; ``similarity`` uses the encoder before it is trained."""
-    symmetrise: str | None = None
+    symmetrize: str | None = None
     """How the two directions are combined. None: the default of the aligner (``posterior`` for
     ``hmm`` and ``ibm``, ``intersect`` for ``similarity``, otherwise ``grow-diag-final-and``)."""
-    tokenised: bool = False
-    """Whether words are separated by spaces; a store (``--corpus``) must have been built with ``--tokenised``."""
+    tokenized: bool = False
+    """Whether words are separated by spaces; a store (``--corpus``) must have been built with ``--tokenized``."""
 
     @field_validator("method")
     @classmethod
@@ -48,12 +48,12 @@ class LinksConfig(Config):
             raise ValueError(f"{method!r} needs a file of links: use --links instead")
         return method
 
-    @field_validator("symmetrise")
+    @field_validator("symmetrize")
     @classmethod
-    def _symmetrization_is_known(cls, symmetrise: str | None, info: ValidationInfo) -> str | None:
-        if symmetrise is not None and "method" in info.data:  # otherwise the method is wrong
-            check_symmetrization(symmetrise, find_aligner(info.data["method"]).more_symmetrizations)
-        return symmetrise
+    def _symmetrization_is_known(cls, symmetrize: str | None, info: ValidationInfo) -> str | None:
+        if symmetrize is not None and "method" in info.data:  # otherwise the method is wrong
+            check_symmetrization(symmetrize, find_aligner(info.data["method"]).more_symmetrizations)
+        return symmetrize
 
 
 class DictionaryConfig(Config):

@@ -268,7 +268,7 @@ def prepare_training(
                 inputs.specs,
                 inputs.corpus,
                 config.data,
-                tokenised=config.links.tokenised,
+                tokenized=config.links.tokenized,
                 lenient=options.lenient,
                 quiet=options.quiet,
             )

@@ -28,7 +28,7 @@ class ReadOptions:
     labeled: bool = True
     scheme: Literal["bio", "conll"] = "bio"
     columns: Columns = (None, None)
-    tokenised: bool = False
+    tokenized: bool = False
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ __all__ = [
 
 
 def read_pairs(
-    spec: PairSpec, *, lenient: bool = False, dropped: Counter[str] | None = None, tokenised: bool = False
+    spec: PairSpec, *, lenient: bool = False, dropped: Counter[str] | None = None, tokenized: bool = False
 ) -> Iterator[Pair]:
     """Read parallel text in a stream, in the order of the file, including pairs with empty sides.
 
@@ -60,7 +60,7 @@ def read_pairs(
         spec: languages and path.
         lenient: drop lines that cannot be read instead of raising.
         dropped: counts what ``lenient`` dropped, by reason; not counted if ``None``.
-        tokenised: whether words are separated by spaces; then the text of files is normalized by
+        tokenized: whether words are separated by spaces; then the text of files is normalized by
             :func:`paralign.text.normalization.normalize_tokens`, which keeps every token.
 
     Raises:
@@ -69,7 +69,7 @@ def read_pairs(
     >>> next(read_pairs(PairSpec("en", "de", "smallworld"))).line
     0
     """
-    return _PAIRS(spec, replace(_options(lenient, dropped), tokenised=tokenised))
+    return _PAIRS(spec, replace(_options(lenient, dropped), tokenized=tokenized))
 
 
 def read_text(
@@ -208,7 +208,7 @@ def _pair_files(spec: PairSpec, options: ReadOptions) -> Iterator[Pair]:
         spec.wanted,
         lenient=options.lenient,
         dropped=options.dropped,
-        tokenised=options.tokenised,
+        tokenized=options.tokenized,
     )
 
 

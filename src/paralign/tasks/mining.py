@@ -50,7 +50,7 @@ class MiningConfig(TaskConfig):
     (``distance``), or by the cosine itself (``absolute``)."""
     strategy: Strategy = "max"
     """``max``: candidates of both directions, best first, each sentence once. See ``paralign.metrics.margin``."""
-    neighbours: int = Field(default=4, ge=1)
+    neighbors: int = Field(default=4, ge=1)
     """Number of nearest neighbors whose average cosine a pair is compared with, k."""
     threshold: float | None = None
     """Lowest score of extracted pairs. None: the threshold with the best F1 on the set itself is used and printed, and
@@ -172,9 +172,7 @@ class Mining(Task):
         if repeated:
             print(f"note: {repeated:,} sentences occur more than once and are not extracted", file=sys.stderr)
         a, b = sentence_vectors_of_both(encoder, data.languages, (source, target), (config.pool,), layer)
-        mined = mine(
-            a[config.pool], b[config.pool], k=config.neighbours, margin=config.margin, strategy=config.strategy
-        )
+        mined = mine(a[config.pool], b[config.pool], k=config.neighbors, margin=config.margin, strategy=config.strategy)
         rows, others = source_row[mined.source], target_row[mined.target]
         single = (rows >= 0) & (others >= 0)
         rows, others = rows[single], others[single]

@@ -55,7 +55,7 @@ class AnswerConfig(TaskConfig):
     """Longest answer that can be predicted, in pieces."""
     n_best: int = Field(default=20, ge=1)
     """Number of candidate answers, which differ in their text."""
-    normalise: Literal["auto", "squad", "mlqa"] = "auto"
+    normalize: Literal["auto", "squad", "mlqa"] = "auto"
     """Scorer: of SQuAD, or of MLQA, which handles the articles of the context's language, all punctuation, and Chinese
     characters. ``auto``: MLQA's for files of MLQA, recognized by the names of file and folder; otherwise SQuAD's."""
 
@@ -180,7 +180,7 @@ class QuestionAnswering(SupervisedTask):
 
     def score_item(self, item: Question, answer: Answer, language: str) -> ItemScores:
         """Score F1 and exact match against the best gold answer; for ``mlqa`` in the language of the context."""
-        if self.config.normalise == "mlqa" or self._mlqa:
+        if self.config.normalize == "mlqa" or self._mlqa:
             return {
                 "f1_mlqa": mlqa_f1(answer.text, item.answers, language),
                 "exact_match_mlqa": mlqa_exact(answer.text, item.answers, language),
@@ -194,8 +194,8 @@ class QuestionAnswering(SupervisedTask):
 
     def _uses_mlqa(self, data: Dataset[Any]) -> bool:
         """Return whether a data set is scored as by MLQA."""
-        if self.config.normalise != "auto":
-            return bool(self.config.normalise == "mlqa")
+        if self.config.normalize != "auto":
+            return bool(self.config.normalize == "mlqa")
         names = re.split(r"[/\\!]", data.name.partition("=")[2])
         return bool(_MLQA_FILE.search(names[-1])) or any("mlqa" in name.lower() for name in names[-3:])
 
@@ -204,7 +204,7 @@ class QuestionAnswering(SupervisedTask):
         if self._uses_mlqa(data) or not is_unspaced(data.language):
             return ()
         text = f"SQuAD's scorer counts an answer in {data.language} as one word, so that F1 is nearly exact match"
-        return (f"{text}; --set task.normalise=mlqa scores its characters",)
+        return (f"{text}; --set task.normalize=mlqa scores its characters",)
 
     def write(self, path: Path, answered: Iterable[tuple[Question, Answer]]) -> list[Path]:
         """Write ``{id: text}`` for the official scorers, and candidates with probabilities to ``STEM.nbest.json``."""

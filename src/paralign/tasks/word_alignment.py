@@ -28,7 +28,7 @@ __all__ = ["WordAlignment", "WordAlignmentConfig"]
 class WordAlignmentConfig(SimilarityConfig, TaskConfig):
     """Settings, as ``--set task.layer=8``."""
 
-    tokenised: bool = True
+    tokenized: bool = True
     """Whether words are separated by spaces, as in published gold standards."""
     one_based: bool = False
     """Whether words are numbered from 1 in a Pharaoh gold file."""
@@ -44,7 +44,7 @@ class Linked:
     pairs: list[tuple[str, str]]
     sizes: list[tuple[int, int]]
     gold: list[GoldLinks]
-    tokenised: bool
+    tokenized: bool
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -77,9 +77,9 @@ class WordAlignment(Task):
             raise UserError(f"word alignment needs text and its gold links, not only {path!r}", hint=hint)
         where = parse_pairs(spec if indices is not None else f"{head}={text}")
         check_order(where)
-        tokenised = self.config.tokenised and indices is None
+        tokenized = self.config.tokenized and indices is None
         try:
-            read_items = list(read_pairs(where, lenient=lenient, dropped=dropped, tokenised=tokenised))
+            read_items = list(read_pairs(where, lenient=lenient, dropped=dropped, tokenized=tokenized))
         except UserError as error:
             if indices is not None or "," in text:
                 raise
@@ -87,7 +87,7 @@ class WordAlignment(Task):
             hint = f"{error.hint}; {hint}" if error.hint else hint
             raise UserError(error.message, where=error.where, hint=hint) from None
         pairs = [(pair.source, pair.target) for pair in read_items]
-        sizes = [(len(word_spans(a, tokenised=tokenised)), len(word_spans(b, tokenised=tokenised))) for a, b in pairs]
+        sizes = [(len(word_spans(a, tokenized=tokenized)), len(word_spans(b, tokenized=tokenized))) for a, b in pairs]
         kept: Sequence[int] = range(len(read_items))
         if lenient and (total := line_count(where)) is not None:
             # The gold links of dropped lines are dropped too.
@@ -105,7 +105,7 @@ class WordAlignment(Task):
         else:
             all_gold = [GoldLinks(pair_links, pair_links) for pair_links in smallworld_gold(where, indices)]
         gold = [all_gold[index] for index in kept]
-        return Linked(where.languages, pairs[:limit], sizes[:limit], gold[:limit], tokenised)
+        return Linked(where.languages, pairs[:limit], sizes[:limit], gold[:limit], tokenized)
 
     def language(self, data: Linked) -> str:
         """Return the language that is not English, otherwise the second."""
@@ -132,7 +132,7 @@ class WordAlignment(Task):
         """Score the links by similarity."""
         layer = link_layer(encoder, self.config.layer)
         links = list(
-            align_by_similarity(encoder, data.pairs, self.config, tokenised=data.tokenised, languages=data.languages)
+            align_by_similarity(encoder, data.pairs, self.config, tokenized=data.tokenized, languages=data.languages)
         )
         return _scores(data, links, Where(layer=layer))
 

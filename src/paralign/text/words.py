@@ -37,12 +37,12 @@ _WORD = regex.compile(
 _DIVISIBLE = regex.compile(r"[\p{Line_Break=SA}&&[\p{L}\p{M}]]", regex.VERSION1)
 
 
-def word_spans(text: str, *, tokenised: bool = False) -> list[Span]:
+def word_spans(text: str, *, tokenized: bool = False) -> list[Span]:
     """Return the words of a text as ``(start, end)`` in characters, in order; they cover everything but white space.
 
     Args:
         text: normalized text.
-        tokenised: whether the text is already tokenized; then it is split at spaces (U+0020) only, and normalized by
+        tokenized: whether the text is already tokenized; then it is split at spaces (U+0020) only, and normalized by
             :func:`paralign.text.normalization.normalize_tokens`. Otherwise, the same rules apply to all languages:
 
             * A run of letters, combining marks, digits and ZWJ/ZWNJ is a word.
@@ -58,8 +58,8 @@ def word_spans(text: str, *, tokenised: bool = False) -> list[Span]:
     >>> word_spans("It's 3.14!")
     [(0, 4), (5, 9), (9, 10)]
     """
-    spans = [match.span() for match in (_TOKEN if tokenised else _WORD).finditer(text)]
-    if tokenised or text.isascii() or not _DIVISIBLE.search(text):
+    spans = [match.span() for match in (_TOKEN if tokenized else _WORD).finditer(text)]
+    if tokenized or text.isascii() or not _DIVISIBLE.search(text):
         return spans
     return [part for span in spans for part in _divided(text, *span)]
 
@@ -75,18 +75,18 @@ def _divided(text: str, start: int, end: int) -> Iterator[Span]:
         begin = start + stop
 
 
-def split_words(texts: Iterable[str], *, tokenised: bool = False) -> Iterator[list[str]]:
+def split_words(texts: Iterable[str], *, tokenized: bool = False) -> Iterator[list[str]]:
     """Yield the words of each text, split like :func:`word_spans`.
 
     Words never contain spaces, so the result for each run of characters between spaces is cached.
 
     Args:
         texts: normalized texts.
-        tokenised: as for :func:`word_spans`.
+        tokenized: as for :func:`word_spans`.
     """
     cache: dict[str, list[str]] = {}
     for text in texts:
-        if tokenised:
+        if tokenized:
             yield [token for token in text.split(" ") if token]
             continue
         words: list[str] = []

@@ -90,7 +90,7 @@ def save(
     if writes:
         with atomic_folder(final, replace=True) as part:
             save_file(weights, part / "module.safetensors")
-            save_file(moments, part / "optimiser.safetensors")
+            save_file(moments, part / "optimizer.safetensors")
             facts = {"schema": SCHEMA, "step": step, **state}
             (part / "state.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
             write_digests(part)
@@ -153,7 +153,8 @@ def load(checkpoint: Path, module: nn.Module, optimizer: optim.Optimizer) -> Non
     check(checkpoint)
     _load_weights(checkpoint, module)
     try:
-        moments = load_file(checkpoint / "optimiser.safetensors")
+        earlier = checkpoint / "optimiser.safetensors"  # its name in earlier versions
+        moments = load_file(earlier if earlier.is_file() else checkpoint / "optimizer.safetensors")
     except (OSError, SafetensorError) as error:
         raise _damaged(checkpoint) from error
     state: dict[int, dict[str, Tensor]] = {}

@@ -51,10 +51,10 @@ class AlignerOptions:
 
     Attributes:
         spec: the sentence pairs to align: their languages, and the path that error messages name.
-        symmetrise: how the links of both directions are combined, one of
+        symmetrize: how the links of both directions are combined, one of
             :data:`paralign.words.symmetrization.SYMMETRIZATIONS` or the aligner's ``more_symmetrizations``. Default
             ``None``: the aligner's ``default_symmetrization``.
-        tokenised: words of these pairs are separated by spaces.
+        tokenized: words of these pairs are separated by spaces.
         train: more pairs follow those to align; they are learned from and get no links.
         save: folder to save the trained aligner in.
         load: folder of a saved aligner, which is used without training.
@@ -67,8 +67,8 @@ class AlignerOptions:
     """
 
     spec: PairSpec
-    symmetrise: str | None = None
-    tokenised: bool = False
+    symmetrize: str | None = None
+    tokenized: bool = False
     train: bool = False
     save: str | Path | None = None
     load: str | Path | None = None
@@ -114,7 +114,7 @@ class Aligner(ABC):
     def __init__(self, config: Any, options: AlignerOptions) -> None:
         self.config: Any = config
         self.options = options
-        self.symmetrization = options.symmetrise or self.default_symmetrization
+        self.symmetrization = options.symmetrize or self.default_symmetrization
         self.pairs: list[WordPair] = []
 
     def read(self, pairs: Iterable[WordPair]) -> None:
@@ -159,8 +159,8 @@ def make_aligner(name: str, options: AlignerOptions, settings: Mapping[str, Any]
     from paralign.words.symmetrization import check_symmetrization
 
     aligner = find_aligner(name)
-    if options.symmetrise is not None:
-        check_symmetrization(options.symmetrise, aligner.more_symmetrizations)
+    if options.symmetrize is not None:
+        check_symmetrization(options.symmetrize, aligner.more_symmetrizations)
     for option in OPTIONS:
         if options.given(option) and option not in aligner.accepts:
             supporting = [other for other in ALIGNERS if option in find_aligner(other).accepts]

@@ -27,7 +27,7 @@ def cell_cosines(
     *,
     layer: int,
     languages: tuple[str, str],
-    tokenised: int,
+    tokenized: int,
 ) -> npt.NDArray[np.float32]:
     """Return the cosine of every source word with every target word of its pair, minus the mean of the pair.
 
@@ -38,7 +38,7 @@ def cell_cosines(
         cells: ``[rows + 1]``, where the cells of each row of ``bitext`` begin.
         layer: hidden state, 0 for the embeddings. A word is the mean of its pieces.
         languages: languages of both sides.
-        tokenised: the words of the first pairs, this many, are separated by spaces; those of the rest are found by
+        tokenized: the words of the first pairs, this many, are separated by spaces; those of the rest are found by
             :func:`paralign.text.words.word_spans`.
 
     Returns:
@@ -49,7 +49,7 @@ def cell_cosines(
     lengths = np.stack([bitext.source.lengths, bitext.target.lengths])
     iterator, done = iter(pairs), 0
     # A window has pairs of one kind only.
-    while window := list(islice(iterator, min(_WINDOW, tokenised - done) if done < tokenised else _WINDOW)):
+    while window := list(islice(iterator, min(_WINDOW, tokenized - done) if done < tokenized else _WINDOW)):
         vectors = [
             WordVectors(
                 encoder,
@@ -57,7 +57,7 @@ def cell_cosines(
                 language,
                 layer=layer,
                 unit="word",
-                tokenised=done < tokenised,
+                tokenized=done < tokenized,
             )
             for side, language in enumerate(languages)
         ]

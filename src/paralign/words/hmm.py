@@ -137,7 +137,7 @@ class HmmAligner(StatisticalAligner):
         from paralign.words.cosines import cell_cosines
 
         echo(f"encoding {bitext.pairs:,} pairs", quiet=self.options.quiet)
-        tokenised = count if self.options.tokenised else 0
+        tokenized = count if self.options.tokenized else 0
         languages = self.options.spec.languages
         found = cell_cosines(
             self.encoder,
@@ -146,7 +146,7 @@ class HmmAligner(StatisticalAligner):
             bitext.cells,
             layer=self.layer,
             languages=(languages[0], languages[1]),
-            tokenised=tokenised,
+            tokenized=tokenized,
         )
         return found / max(float(found.std()), 1e-6)
 

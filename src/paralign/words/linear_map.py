@@ -108,7 +108,7 @@ def fit_map(
     *,
     layer: int,
     kind: str = "orthogonal",
-    tokenised: bool = False,
+    tokenized: bool = False,
     languages: tuple[str | None, str | None] = (None, None),
 ) -> tuple[Tensor, dict[str, Any]]:
     """Fit the map from word vectors of the second language to those of the first.
@@ -123,7 +123,7 @@ def fit_map(
         links: the links of each pair, words counted from 0.
         layer: the hidden state, 1 to the number of layers.
         kind: one of ``KINDS``.
-        tokenised: words are separated by spaces. Default: words are found in the text.
+        tokenized: words are separated by spaces. Default: words are found in the text.
         languages: languages of both sides, for encoders that treat one of them differently (a derived language).
             Default ``None``: not known.
 
@@ -141,7 +141,7 @@ def fit_map(
     d = encoder.width
     gram, cross = (torch.zeros(d, d, dtype=torch.float64) for _ in range(2))
     count, samples = 0, []
-    for x, y in _linked_vectors(encoder, zip(pairs, links, strict=True), layer, tokenised, languages):
+    for x, y in _linked_vectors(encoder, zip(pairs, links, strict=True), layer, tokenized, languages):
         gram += x.T @ x
         cross += x.T @ y
         count += len(x)
@@ -164,7 +164,7 @@ def _linked_vectors(
     encoder: Encoder,
     pairs: Iterable[tuple[tuple[str, str], Sequence[Link]]],
     layer: int,
-    tokenised: bool,
+    tokenized: bool,
     languages: tuple[str | None, str | None],
 ) -> Iterable[tuple[Tensor, Tensor]]:
     """Yield float64 ``[links, d]`` vectors of linked words, of the second and of the first language, by window."""
@@ -174,7 +174,7 @@ def _linked_vectors(
         sides = []
         for side, language in enumerate(languages):
             texts = [text[side] for text, _ in window]
-            sides.append(WordVectors(encoder, texts, language, layer=layer, unit="word", tokenised=tokenised))
+            sides.append(WordVectors(encoder, texts, language, layer=layer, unit="word", tokenized=tokenized))
         first = sides[0].positions_of([(k, i) for k, i, _ in links])
         second = sides[1].positions_of([(k, j) for k, _, j in links])
         both = (first >= 0) & (second >= 0)

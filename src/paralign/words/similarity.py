@@ -76,8 +76,8 @@ class SimilarityAligner(Aligner):
 
     def __init__(self, config: SimilarityConfig, options: AlignerOptions) -> None:
         super().__init__(config, options)
-        if config.matching == "itermax" and options.symmetrise is not None:
-            hint = "leave --symmetrise out, or add --set words.matching=transport"
+        if config.matching == "itermax" and options.symmetrize is not None:
+            hint = "leave --symmetrize out, or add --set words.matching=transport"
             raise UserError("itermax has no two directions to combine", hint=hint)
         assert options.model is not None
         self.encoder = Encoder.from_pretrained(options.model, allow_causal=True).to(best_device())
@@ -89,7 +89,7 @@ class SimilarityAligner(Aligner):
             (pair.texts for pair in self.pairs[:count]),
             self.config,
             method=self.symmetrization,
-            tokenised=self.options.tokenised,
+            tokenized=self.options.tokenized,
             languages=self.options.spec.languages,
             progress=progress_lines(_PROGRESS_PAIRS, text, last=count, quiet=self.options.quiet),
         )
@@ -101,7 +101,7 @@ def align_by_similarity(
     config: SimilarityConfig,
     *,
     method: str = "intersect",
-    tokenised: bool = False,
+    tokenized: bool = False,
     languages: tuple[str | None, str | None] = (None, None),
     progress: Callable[[int], None] | None = None,
 ) -> WordLinks:
@@ -113,7 +113,7 @@ def align_by_similarity(
             that overlap by half.
         config: layer and matching.
         method: how both directions are combined, see :func:`paralign.words.symmetrization.symmetrize`.
-        tokenised: words are separated by spaces. Default: words are found in the text.
+        tokenized: words are separated by spaces. Default: words are found in the text.
         languages: languages of both sides, for encoders that treat one of them differently (a linear map, a derived
             language). Default ``None``: not known.
         progress: called with the number of pairs that are done. Default ``None``: no progress.
@@ -136,7 +136,7 @@ def align_by_similarity(
                     unit=config.unit,
                     normalize=config.matching != "softmax",
                     bf16=config.precision == "bf16",
-                    tokenised=tokenised,
+                    tokenized=tokenized,
                 )
             )
         found = link_vectors(sides[0], sides[1], config, method)

@@ -79,9 +79,10 @@ class StatisticalAligner(Aligner):
             message = f"the aligner was trained on {trained}, but the text is {'-'.join(languages)}"
             raise UserError(message, where=options.load, hint="train one for these languages, in this order")
         self.lowercase = facts["lowercase"]
-        tokenised = facts.get("tokenised", options.tokenised)  # aligners of earlier versions do not record it
-        if tokenised != options.tokenised:
-            given = ("with", "it is not given here") if tokenised else ("without", "it is given here")
+        # Earlier versions do not record it, or under another name.
+        tokenized = facts.get("tokenized", facts.get("tokenised", options.tokenized))
+        if tokenized != options.tokenized:
+            given = ("with", "it is not given here") if tokenized else ("without", "it is given here")
             message = f"the aligner was trained {given[0]} --tokenized, but {given[1]}: words may be split differently"
             message = f"WARNING {options.load}: {message}"
             echo(message, quiet=options.quiet)
@@ -113,7 +114,7 @@ class StatisticalAligner(Aligner):
             "lowercase": self.lowercase,
             "method": self.name,
             "settings": self.config.model_dump(mode="json"),
-            "tokenised": self.options.tokenised,
+            "tokenized": self.options.tokenized,
         }
 
     def read(self, pairs: Iterable[WordPair]) -> None:

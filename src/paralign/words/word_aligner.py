@@ -33,18 +33,18 @@ class WordAligner:
 
     Args:
         saved: the parameters.
-        symmetrise: how the links of both directions are combined: ``posterior`` or one of
+        symmetrize: how the links of both directions are combined: ``posterior`` or one of
             ``paralign.words.symmetrization.SYMMETRIZATIONS``. Default ``None``: ``posterior``.
 
     Attributes:
         languages: the tags of the source and the target language.
 
     Raises:
-        UserError: for an unknown ``symmetrise``.
+        UserError: for an unknown ``symmetrize``.
     """
 
-    def __init__(self, saved: SavedAligner, symmetrise: str | None = None) -> None:
-        self.symmetrization = symmetrise or POSTERIOR
+    def __init__(self, saved: SavedAligner, symmetrize: str | None = None) -> None:
+        self.symmetrization = symmetrize or POSTERIOR
         check_symmetrization(self.symmetrization, (POSTERIOR,))
         self._saved = saved
         self._lowercase, self._threshold = bool(saved.facts["lowercase"]), float(saved.facts["threshold"])
@@ -52,17 +52,17 @@ class WordAligner:
         self.align(["a"], ["a"])  # loads the compiled loops and builds the dictionaries of words
 
     @classmethod
-    def load(cls, folder: str | Path, symmetrise: str | None = None) -> WordAligner:
+    def load(cls, folder: str | Path, symmetrize: str | None = None) -> WordAligner:
         """Read an aligner that ``paralign words --save`` wrote.
 
         Args:
             folder: the folder.
-            symmetrise: how the links of both directions are combined, as for the class.
+            symmetrize: how the links of both directions are combined, as for the class.
 
         Raises:
-            UserError: if the folder is missing, damaged or of another version, or ``symmetrise`` is unknown.
+            UserError: if the folder is missing, damaged or of another version, or ``symmetrize`` is unknown.
         """
-        return cls(SavedAligner.load(folder), symmetrise)
+        return cls(SavedAligner.load(folder), symmetrize)
 
     def align(self, source: Sentence, target: Sentence) -> list[tuple[int, int]]:
         """Return the links of one sentence pair, sorted, as (source word, target word) from 0.

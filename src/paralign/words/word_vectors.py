@@ -59,7 +59,7 @@ class WordVectors:
             the mean of the piece's vector and its word's.
         normalize: scale each vector to length 1; for ``both``, the piece's, the word's and their mean.
         bf16: compute in bf16.
-        tokenised: words are separated by spaces. Default: words are found in the text.
+        tokenized: words are separated by spaces. Default: words are found in the text.
 
     Shapes:
         sizes: ``[sentences]``
@@ -80,9 +80,9 @@ class WordVectors:
         unit: Unit = "piece",
         normalize: bool = True,
         bf16: bool = False,
-        tokenised: bool = False,
+        tokenized: bool = False,
     ) -> None:
-        (states,), word_ranges = _encode(encoder, texts, language, [layer], bf16, tokenised)
+        (states,), word_ranges = _encode(encoder, texts, language, [layer], bf16, tokenized)
         self._take(states, word_ranges, unit, normalize)
 
     @classmethod
@@ -95,10 +95,10 @@ class WordVectors:
         layers: Sequence[int],
         units: Sequence[Unit] = ("piece",),
         normalize: bool = True,
-        tokenised: bool = False,
+        tokenized: bool = False,
     ) -> dict[tuple[int, Unit], WordVectors]:
         """Return the vectors of each layer and unit; the text is encoded once. Arguments as of the class."""
-        hidden, word_ranges = _encode(encoder, texts, language, layers, False, tokenised)
+        hidden, word_ranges = _encode(encoder, texts, language, layers, False, tokenized)
         out = {}
         for layer, states in zip(layers, hidden, strict=True):
             for unit in units:
@@ -167,13 +167,13 @@ class WordVectors:
 
 
 def _encode(
-    encoder: Encoder, texts: Sequence[str], language: str | None, layers: Sequence[int], bf16: bool, tokenised: bool
+    encoder: Encoder, texts: Sequence[str], language: str | None, layers: Sequence[int], bf16: bool, tokenized: bool
 ) -> tuple[list[Tensor], list[Ints]]:
     """Return the states of all pieces at each layer, and the first and last word of each piece, by sentence."""
     pieces = encoder.tokenize(list(texts), language)
     states = piece_states(encoder, [ids for ids, _ in pieces], language, layers=layers, half=bf16)
     ranges = [
-        piece_word_ranges(offsets, word_spans(text, tokenised=tokenised))
+        piece_word_ranges(offsets, word_spans(text, tokenized=tokenized))
         for (_, offsets), text in zip(pieces, texts, strict=True)
     ]
     return states, ranges
