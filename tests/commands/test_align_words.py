@@ -167,6 +167,11 @@ def test_a_saved_aligner_of_other_languages_is_refused(tmp_path):
         ({"method": "similarity", "model": "{base}", "overrides": ["words.mathcing=argmax"]}, "'matching'"),
         ({"method": "ibm", "model": "{base}"}, "--model is not supported by .* 'ibm' .*by hmm, similarity"),
         ({"model": "{base}", "save": "{base}-kept"}, "--model and --save cannot be combined"),
+        ({"overrides": ["words.layer=1"]}, r"words\.layer has no effect without --model"),
+        (
+            {"model": "{base}", "overrides": ["words.same_spelling=2"]},
+            r"words\.same_spelling has no effect with --model",
+        ),
         ({"method": "eflomal", "load": "kept"}, "--load is not supported by .* 'eflomal' .*by hmm, ibm"),
         ({"method": "eflomal", "overrides": ["words.program=no-such"]}, "program 'no-such' not found"),
         ({"method": "file"}, "'file' needs --links"),

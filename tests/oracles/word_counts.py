@@ -126,7 +126,7 @@ def train(pairs, *, iterations, alpha, null, tension):
     """IBM model 2: tables p(target | source) and p(source | target), p(word | null), positions, and posteriors."""
     places = [Diagonal(null, tension) for _ in range(2)]
     tables = nones = None
-    words = [sorted({w for pair in pairs for w in pair[side]}) for side in (1, 0)]
+    words = [sorted({w for pair in pairs if all(pair) for w in pair[side]}) for side in (1, 0)]
     for step in range(iterations + 1):
         counts = [defaultdict(float), defaultdict(float)]
         none_counts = [defaultdict(float), defaultdict(float)]

@@ -142,3 +142,9 @@ def test_pieces_by_hand() -> None:
 def test_a_tail_without_pieces_takes_the_last() -> None:
     assert word_pieces(np.array([[0, 2], [3, 5]]), [(0, 2), (3, 5), (6, 9)]).tolist() == [0, 1, 1]
     assert word_pieces(np.zeros((2, 2)), [(0, 2)]).tolist() == [-1]
+
+
+@pytest.mark.parametrize("text", ["وقال \u06dd الله", "\u06dd \u0652 و", "\u06dd\u0601 x", "\u0601"])
+def test_a_sign_that_belongs_to_the_next_character_takes_no_space(text):
+    """Such a sign (Grapheme_Cluster_Break=Prepend) and a space are one grapheme cluster."""
+    assert [text[start:end] for start, end in word_spans(text)] == text.split() == next(split_words([text]))

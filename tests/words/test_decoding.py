@@ -100,10 +100,11 @@ def test_probabilities_of_links_are_means_and_only_the_first_pairs_are_linked():
     posteriors = IbmPosteriors(cells, models)
     links = decode(posteriors, bitext, "union", pairs=50, threshold=0.5, probabilities=True)
     assert len(links) == 50
-    forward, backward = posteriors.block(0, 80)
-    for k, row in enumerate(links):
-        for at, (i, j) in enumerate(row):
-            cell = cells.cells[k] + i * len(pairs[k][1]) + j
+    forward, backward = posteriors.block(0, len(bitext.pair_of_row))
+    row_of = {k: row for row, k in enumerate(bitext.pair_of_row.tolist())}
+    for k, of_pair in enumerate(links):
+        for at, (i, j) in enumerate(of_pair):
+            cell = cells.cells[row_of[k]] + i * len(pairs[k][1]) + j
             value = (forward[cell] + backward[cell]) / 2
             assert links.posterior[links.starts[k] + at] == pytest.approx(value, abs=1e-6)
 
@@ -124,8 +125,9 @@ def test_a_saved_model_has_the_posteriors_of_the_trained_one(tmp_path):
     pairs = random_pairs(60, seed=7)
     bitext, cells, models = train_on(pairs)
     saved = SavedAligner.from_ibm(models, cells.pair_words(), bitext, {})
-    found = TablePosteriors(saved, bitext).block(0, 60)
-    for first, second in zip(found, IbmPosteriors(cells, models).block(0, 60), strict=True):
+    rows = len(bitext.pair_of_row)
+    found = TablePosteriors(saved, bitext).block(0, rows)
+    for first, second in zip(found, IbmPosteriors(cells, models).block(0, rows), strict=True):
         assert first == pytest.approx(second, rel=1e-3, abs=1e-4)
 
 

@@ -82,11 +82,11 @@ def test_parameters_and_posteriors_equal_the_oracle(alpha, pairs):
         found = {w: p for w, p in zip(words, models[way].null.tolist(), strict=True) if w in seen}
         assert found == pytest.approx({w: nones[way][w] for w in seen}, rel=2e-3, abs=1e-6)
     posteriors = IbmPosteriors(cells, models)
-    for k, (source, target) in enumerate(pairs):
-        if source and target:
-            forward, backward = (side.reshape(len(source), len(target)) for side in posteriors.block(k, k + 1))
-            assert forward == pytest.approx(np.array(right[k][0]), rel=5e-3, abs=1e-5)
-            assert backward == pytest.approx(np.array(right[k][1]).T, rel=5e-3, abs=1e-5)
+    for row, k in enumerate(bitext.pair_of_row.tolist()):
+        source, target = pairs[k]
+        forward, backward = (side.reshape(len(source), len(target)) for side in posteriors.block(row, row + 1))
+        assert forward == pytest.approx(np.array(right[k][0]), rel=5e-3, abs=1e-5)
+        assert backward == pytest.approx(np.array(right[k][1]).T, rel=5e-3, abs=1e-5)
 
 
 def test_very_different_lengths_have_finite_parameters_that_equal_the_oracle():
@@ -120,14 +120,26 @@ def test_every_cell_has_the_right_word_pair():
     known = distinct_pairs(bitext, cells)
     assert len(set(known)) == len(known) == cells.distinct
     assert len(cells) == sum(len(a) * len(b) for a, b in pairs)
-    for k, (source, target) in enumerate(pairs):
-        ids = cells.ids[cells.cells[k] : cells.cells[k + 1]].tolist()
+    for row, k in enumerate(bitext.pair_of_row.tolist()):
+        source, target = pairs[k]
+        ids = cells.ids[cells.cells[row] : cells.cells[row + 1]].tolist()
         assert [known[id] for id in ids] == [(a, b) for a in source for b in target]
 
 
 def test_ids_are_sorted_by_frequency_and_case_can_be_ignored():
-    bitext = Bitext.from_pairs([(["B", "b", "a"], []), (["b"], ["x"])], lowercase=True)
+    bitext = Bitext.from_pairs([(["B", "b", "a"], ["y"]), (["b"], ["x"])], lowercase=True)
     assert bitext.source.vocabulary == ["b", "a"]
     assert bitext.source.ids.tolist() == [0, 0, 1, 0]
     assert bitext.source.lengths.tolist() == [3, 1]
-    assert bitext.target.lengths.tolist() == [0, 1]
+    assert bitext.target.lengths.tolist() == [1, 1]
+
+
+@settings(max_examples=50, deadline=None)
+@given(bitexts())
+def test_rows_are_the_pairs_with_words_on_both_sides(pairs):
+    """Others teach nothing: neither words nor lengths."""
+    bitext = Bitext.from_pairs(pairs)
+    assert bitext.pair_of_row.tolist() == [k for k, (source, target) in enumerate(pairs) if source and target]
+    assert bitext.pairs == len(pairs)
+    assert set(bitext.source.vocabulary) == {word for source, target in pairs if target for word in source}
+    assert bitext.offsets.tolist() == [[0, 0]] * len(bitext.pair_of_row)

@@ -49,12 +49,11 @@ def test_no_more_candidates_than_fit_and_those_on_which_both_directions_agree(mo
     bitext = Bitext.from_pairs(PAIRS)
     posteriors = ibm_posteriors(bitext, iterations=1, alpha=0.0)
     agreement = np.zeros(bitext.cells[-1])
-    for k, (source, target) in enumerate(PAIRS):
-        if source and target:
-            block = slice(*bitext.cells[k : k + 2])
-            forward, backward = (side[block].reshape(len(source), len(target)) for side in posteriors)
-            relative = forward / forward.max(0, keepdims=True) * backward / backward.max(1, keepdims=True)
-            agreement[block] = np.sqrt(relative).ravel()
+    for row, k in enumerate(bitext.pair_of_row.tolist()):
+        block, shape = slice(*bitext.cells[row : row + 2]), tuple(map(len, PAIRS[k]))
+        forward, backward = (side[block].reshape(shape) for side in posteriors)
+        relative = forward / forward.max(0, keepdims=True) * backward / backward.max(1, keepdims=True)
+        agreement[block] = np.sqrt(relative).ravel()
     possible = np.maximum(*posteriors) > 0.01
     (side, other) = CandidateSearch(bitext, share=0.08, tension=4.0, threads=1).find(0.01, lambda ratio: most)
     assert len(side) == len(other) <= most

@@ -12,6 +12,7 @@ from paralign.words.sampler import SamplerSettings, jump_probabilities, sample_a
 from paralign.words.sampler_kernels import initialize, sweep
 from tests.oracles import word_counts
 from tests.words.test_ibm_model import random_pairs
+from tests.words.test_memory import links_of
 
 
 def candidates_of(pairs, threshold=0.0):
@@ -76,18 +77,25 @@ def test_samples_are_the_same_for_every_number_of_threads(threads):
     for first, second in zip(found, again, strict=True):
         assert np.array_equal(first.frequency, second.frequency)
         assert np.array_equal(first.jumps, second.jumps)
-    forward, backward = CandidatePosteriors(bitext, some, tuple(side.frequency for side in found), 24).block(
-        0, len(pairs)
-    )
+    posteriors = CandidatePosteriors(bitext, some, tuple(side.frequency for side in found), 24)
+    forward, backward = posteriors.block(0, len(bitext.pair_of_row))
     assert len(forward) == len(backward) == bitext.cells[-1]
     assert forward.max() <= 1
     # In each sample a target word is linked at most once.
-    for k, (source, target) in enumerate(pairs):
-        if source and target:
-            block = forward[bitext.cells[k] : bitext.cells[k + 1]].reshape(len(source), len(target))
-            assert (block.sum(0) <= 1 + 1e-5).all()
-            block = backward[bitext.cells[k] : bitext.cells[k + 1]].reshape(len(source), len(target))
-            assert (block.sum(1) <= 1 + 1e-5).all()
+    for row, k in enumerate(bitext.pair_of_row.tolist()):
+        cells, shape = slice(bitext.cells[row], bitext.cells[row + 1]), tuple(map(len, pairs[k]))
+        assert (forward[cells].reshape(shape).sum(0) <= 1 + 1e-5).all()
+        assert (backward[cells].reshape(shape).sum(1) <= 1 + 1e-5).all()
+
+
+@pytest.mark.parametrize("method", ["hmm", "ibm"])
+def test_pairs_with_an_empty_side_change_no_links(method):
+    """Their words would count as words without a counterpart, and their ends as jumps."""
+    pairs = [pair for pair in random_pairs(150, seed=6) if all(pair)]
+    more = [part for pair in pairs for part in (pair, (pair[0], []), ([], pair[1]), ([], []))]
+    plain, found = (links_of(method, some, {}) for some in (pairs, more))
+    assert list(found)[::4] == list(plain)
+    assert not any(list(found)[1::4] + list(found)[2::4] + list(found)[3::4])
 
 
 def test_long_jumps_share_the_probability_of_the_longest():

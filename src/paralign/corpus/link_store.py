@@ -19,6 +19,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,8 @@ __all__ = ["LinkStore", "LinkedWords", "locate_linked_pieces", "write_link_store
 Ints = npt.NDArray[np.int64]
 SCHEMA = 1
 _NONE = 65_535
+_BLOCK = 1_000
+"""Records whose words are found at once."""
 
 
 @dataclass(frozen=True)
@@ -146,29 +149,32 @@ def write_link_store(
         UserError: for links beyond their sentence, or another number of records.
     """
     index, count, position = np.zeros(len(store) + 1, np.int64), 0, 0
+    remaining = iter(links)
     with atomic_folder(out) as part:
         with (part / "words.bin").open("wb") as words, (part / "links.bin").open("wb") as pairs:
-            for count, record_links in enumerate(links, 1):
+            while block := list(islice(remaining, _BLOCK)):
+                records = range(count, count + len(block))
+                count += len(block)
                 if count > len(store):
                     break
-                sizes = []
-                gap = store.first_piece(count - 1) - position  # the pieces of duplicates that are stored
-                words.write(np.full((gap, 2), _NONE, "<u2").tobytes())
-                position += gap
-                for side in (0, 1):
-                    spans = word_spans(store.text(count - 1, side), tokenized=tokenized)
-                    owner = piece_word_ranges(store.offsets(count - 1, side), spans)
-                    sizes.append(len(spans))
-                    position += len(owner)
-                    words.write(np.where(owner < 0, _NONE, owner).astype("<u2").tobytes())
-                array = np.array(record_links, np.int64).reshape(-1, 2)
-                if len(array) and ((array >= sizes) | (array < 0)).any():
-                    i, j = array[((array >= sizes) | (array < 0)).any(1)][0].tolist()
-                    place = f"line {int(store.line[count - 1])}" if where is None else where(count - 1)
-                    message = f"the link {i}-{j} between sentences of {sizes[0]} and {sizes[1]} words"
+                owner, sizes, lengths = _words_of_pieces(store, records, tokenized)
+                begins = np.array([store.first_piece(record) for record in records])
+                # Between records are the pieces of duplicates that are stored.
+                stored = np.full((begins[-1] + lengths[-1] - position, 2), _NONE, "<u2")
+                stored[ranges(begins - position, lengths)] = np.where(owner < 0, _NONE, owner)
+                words.write(stored.tobytes())
+                position += len(stored)
+                numbers = np.array([len(of_record) for of_record in block], np.int64)
+                flat = np.array([link for of_record in block for link in of_record], np.int64).reshape(-1, 2)
+                row = row_ids(numbers)
+                wrong = np.flatnonzero(((flat >= sizes[row]) | (flat < 0)).any(1))
+                if len(wrong):
+                    record, (i, j), (m, n) = records[row[wrong[0]]], flat[wrong[0]], sizes[row[wrong[0]]]
+                    place = f"line {int(store.line[record])}" if where is None else where(record)
+                    message = f"the link {i}-{j} between sentences of {m} and {n} words"
                     raise UserError(message, where=place, hint="use links of this text, with words numbered from 0")
-                pairs.write(array.astype("<u2").tobytes())
-                index[count] = index[count - 1] + len(array)
+                pairs.write(flat.astype("<u2").tobytes())
+                index[records.start + 1 : count + 1] = index[records.start] + np.cumsum(numbers)
         if count != len(store):
             raise UserError(f"links of {count:,} pairs for a store of {len(store):,}")
         (part / "index.bin").write_bytes(index.astype("<i8").tobytes())
@@ -176,6 +182,27 @@ def write_link_store(
         (part / "meta.json").write_text(json.dumps(meta, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         write_digests(part, ["words.bin", "index.bin", "links.bin"])
     return LinkStore.open(out, store)
+
+
+def _words_of_pieces(store: TokenStore, records: Sequence[int], tokenized: bool) -> tuple[Ints, Ints, Ints]:
+    """Find the words that the pieces of records overlap, in one search over all their sentences.
+
+    Returns:
+        first and last word of each piece, -1 for none, ``[pieces, 2]``; number of words of both sides,
+        ``[records, 2]``; number of pieces of each record.
+    """
+    sides = [(record, side) for record in records for side in (0, 1)]
+    texts = [store.text(*where) for where in sides]
+    offsets = [store.offsets(*where) for where in sides]
+    spans = [word_spans(text, tokenized=tokenized) for text in texts]
+    sizes, lengths = (np.array([len(of_side) for of_side in parts], np.int64) for parts in (spans, offsets))
+    # Sentences one after the other, with a character between them.
+    begins = row_starts(np.array([len(text) + 1 for text in texts], np.int64))
+    all_spans = np.array([span for of_side in spans for span in of_side], np.int64).reshape(-1, 2)
+    all_offsets = np.concatenate(offsets) + np.repeat(begins, lengths)[:, None]
+    owner = piece_word_ranges(all_offsets, all_spans + np.repeat(begins, sizes)[:, None])
+    owner = np.where(owner < 0, -1, owner - np.repeat(row_starts(sizes), lengths)[:, None])
+    return owner, sizes.reshape(-1, 2), lengths.reshape(-1, 2).sum(1)
 
 
 def locate_linked_pieces(

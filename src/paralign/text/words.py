@@ -30,9 +30,10 @@ _RUN = rf"{_LETTER}[{_LETTER}[\p{{M}}--[{_CJK}]]\u200c\u200d]*"
 _ELISION = r"(?i:(?:[cdjlmnst]|qu|jusqu|lorsqu|puisqu|quoiqu)['’])(?=\p{L})"
 _INSIDE = r"(?:['’\-\u2010\u2011_·](?=[\p{L}\p{N}])|(?<=\p{N})[.,:](?=\p{N}))"
 # One Han or Kana character; an elided article or pronoun; a run; letters without spaces between words; a Tibetan
-# syllable; any other character with its marks.
+# syllable; any other character with its marks. A sign that belongs to the next character (U+06DD) takes no space.
+_OTHER = r"\p{Grapheme_Cluster_Break=Prepend}+(?=\s)|(?=\S)\X"
 _WORD = regex.compile(
-    rf"[{_CJK}]\p{{M}}*|{_ELISION}|{_RUN}(?:{_INSIDE}{_RUN})*|{RUNS}|{_TIBETAN}|(?=\S)\X", regex.VERSION1
+    rf"[{_CJK}]\p{{M}}*|{_ELISION}|{_RUN}(?:{_INSIDE}{_RUN})*|{RUNS}|{_TIBETAN}|{_OTHER}", regex.VERSION1
 )
 _DIVISIBLE = regex.compile(r"[\p{Line_Break=SA}&&[\p{L}\p{M}]]", regex.VERSION1)
 
@@ -121,7 +122,7 @@ def join_words(words: Iterable[str], joined: Iterable[bool]) -> tuple[str, tuple
     return text, tuple(spans)
 
 
-def piece_words(offsets: npt.NDArray[np.integer], spans: Sequence[Span]) -> Ints:
+def piece_words(offsets: npt.NDArray[np.integer], spans: Sequence[Span] | Ints) -> Ints:
     """Return the first word that each piece overlaps.
 
     Args:
@@ -144,7 +145,7 @@ def piece_words(offsets: npt.NDArray[np.integer], spans: Sequence[Span]) -> Ints
     return np.where(overlaps, word, -1)
 
 
-def piece_word_ranges(offsets: npt.NDArray[np.integer], spans: Sequence[Span]) -> Ints:
+def piece_word_ranges(offsets: npt.NDArray[np.integer], spans: Sequence[Span] | Ints) -> Ints:
     """Return the first and last word that each piece overlaps; they differ if a piece covers several Han characters.
 
     Args as in :func:`piece_words`.
@@ -159,7 +160,7 @@ def piece_word_ranges(offsets: npt.NDArray[np.integer], spans: Sequence[Span]) -
     return np.stack([first, np.where(first < 0, -1, last)], 1)
 
 
-def word_pieces(offsets: npt.NDArray[np.integer], spans: Sequence[Span]) -> Ints:
+def word_pieces(offsets: npt.NDArray[np.integer], spans: Sequence[Span] | Ints) -> Ints:
     """Return the first piece of each word, whose state represents the word in tagging.
 
     Args:

@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Bitext", "Side"]
+from paralign.words.compiled import MAX_LENGTH
 
-_MAX_LENGTH = 400
-"""Words. A pair with a longer side is cut along its diagonal: time and memory grow with the square of the length."""
+__all__ = ["Bitext", "Side"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,9 @@ class Side:
 class Bitext:
     """Sentence pairs as word ids. A row is a sentence pair, or a part of a very long one.
 
+    A pair with a side of more than ``MAX_LENGTH`` words is cut along its diagonal, because time and memory grow with
+    the square of the length. Pairs with an empty side have no row: nothing can be learned from them.
+
     Shapes:
         pair_of_row: ``[rows]``
         offsets: ``[rows, 2]``
@@ -49,7 +51,7 @@ class Bitext:
     Attributes:
         source: the source side.
         target: the target side.
-        pair_of_row: int64, the sentence pair that each row belongs to, from 0.
+        pair_of_row: int64, the sentence pair that each row belongs to, from 0, in ascending order.
         offsets: int64, the positions in the sentences of the pair at which each row begins.
         pairs: number of sentence pairs.
     """
@@ -72,11 +74,14 @@ class Bitext:
         number, rows, offsets = -1, array("q"), array("q")
         for number, (first, second) in enumerate(pairs):
             m, n = len(first), len(second)
-            parts = -(-max(m, n) // _MAX_LENGTH) or 1
+            parts = -(-max(m, n) // MAX_LENGTH)
             for part in range(parts):
                 i, j = m * part // parts, n * part // parts
-                source.add(first[i : m * (part + 1) // parts])
-                target.add(second[j : n * (part + 1) // parts])
+                end_i, end_j = m * (part + 1) // parts, n * (part + 1) // parts
+                if i == end_i or j == end_j:
+                    continue
+                source.add(first[i:end_i])
+                target.add(second[j:end_j])
                 rows.append(number)
                 offsets.extend((i, j))
         begins = np.array(offsets, np.int64).reshape(-1, 2)

@@ -96,8 +96,6 @@ def _fill_row(
     for place in range(begin[word], begin[word + 1]):
         k, token = sentence[place], position[place]
         start, n = starts[1, k], starts[1, k + 1] - starts[1, k]
-        if n == 0:
-            continue
         m = starts[0, k + 1] - starts[0, k]
         relative = (token - starts[0, k] + 1) / m
         back = np.float32((1 - share) / _fill_diagonal(n, relative, tables, tension, diagonal))
@@ -147,8 +145,6 @@ def add_posteriors(
         for place in range(begin[word], begin[word + 1]):
             k = sentence[place]
             start, n = starts[1, k], starts[1, k + 1] - starts[1, k]
-            if n == 0:
-                continue
             i, m = position[place] - starts[0, k], starts[0, k + 1] - starts[0, k]
             _fill_diagonal(n, (i + 1) / m, tables, tension, diagonal)
             for j in range(n):
@@ -200,8 +196,6 @@ def mark_candidates(
         for place in range(begin[word], begin[word + 1]):
             k, token = sentence[place], position[place]
             start, n = starts[1, k], starts[1, k + 1] - starts[1, k]
-            if n == 0:
-                continue
             i, m = token - starts[0, k], starts[0, k + 1] - starts[0, k]
             factor = (1 - share) / _fill_diagonal(n, (i + 1) / m, tables, tension, diagonal)
             total, most = 0.0, np.float32(0)

@@ -147,9 +147,9 @@ class CandidateSearch:
         self._run(add_posteriors, self._prior, self._scale, each=(sums, best, totals, types))
         self.types = (types[0][0] + types[1][0], types[0][1] + types[1][1])
         self._totals = totals[0] + totals[1]
-        self._null = _frequencies(source.ids, starts, 0, sizes[0])
+        self._null = _frequencies(source.ids, sizes[0])
         sums[0] += sums[1]
-        sums[0] += share * _frequencies(target.ids, starts, 1, sizes[1])[target.ids]
+        sums[0] += share * _frequencies(target.ids, sizes[1])[target.ids]
         np.maximum(best[0], best[1], out=best[0])
         self._best = np.divide(sums[0], best[0], out=best[1], where=best[0] > 0)
         self._weights = np.divide(self._scale, sums[0], out=sums[0])
@@ -218,11 +218,9 @@ class CandidateSearch:
         )
 
 
-def _frequencies(ids: Array, starts: Array, side: int, size: int) -> Array:
-    """Return the relative frequency of each word, in pairs with words on both sides; float32, at least ``FLOOR``."""
-    lengths = np.diff(starts, axis=1)
-    counts = np.bincount(ids[np.repeat(lengths[1 - side] > 0, lengths[side])], minlength=size)
-    return np.asarray(np.maximum(counts / max(1, counts.sum()), FLOOR), np.float32)
+def _frequencies(ids: Array, size: int) -> Array:
+    """Return the relative frequency of each word; float32, at least ``FLOOR``."""
+    return np.asarray(np.maximum(np.bincount(ids, minlength=size) / max(1, len(ids)), FLOOR), np.float32)
 
 
 @dataclass
@@ -260,9 +258,7 @@ def train_on_candidates(
     direction, none = candidates.direction, np.empty(0, np.uint8)
     sizes = direction.sizes
     text = (direction.words, direction.starts, candidates.entries, candidates.position, candidates.pair)
-    lengths = np.diff(direction.starts, axis=1)
-    pairs = lengths[:, (lengths > 0).all(0)]
-    shapes = np.column_stack([*(unique := np.unique(pairs.T, axis=0, return_counts=True))[:1], unique[1]])
+    shapes = direction.shapes()
     model = CandidateParameters(
         np.empty(0, np.float32), np.ones(sizes[1], np.float32), share, tension, np.ones(sizes[0])
     )
@@ -275,7 +271,7 @@ def train_on_candidates(
         weigh_pairs(counts, totals, candidates.types, alpha)
         model.lexical, model.inverse, model.null = counts, totals, estimate_null(null, alpha)
         if step:
-            model.tension = fit_tension(distance / int(pairs[1].sum()), shapes, model.tension)
+            model.tension = fit_tension(distance / len(direction.words[1]), shapes, model.tension)
     return model
 
 

@@ -42,6 +42,11 @@ class Direction:
     by_row: bool
     sizes: tuple[int, int]
 
+    def shapes(self) -> Ints:
+        """Return numbers of generating and generated words, and of pairs with them; int64 ``[shapes, 3]``."""
+        shapes, number = np.unique(np.diff(self.starts, axis=1).T, axis=0, return_counts=True)
+        return np.column_stack([shapes, number])
+
 
 def directions_of(bitext: Bitext) -> tuple[Direction, Direction]:
     """Return both directions of a text: source to target, and target to source."""
@@ -57,7 +62,7 @@ class AlignmentCells:
     """All cells of a bitext; the length is their number.
 
     Args:
-        bitext: the sentence pairs. A pair with an empty side has no cells.
+        bitext: the sentence pairs.
 
     Shapes:
         cells: ``[pairs + 1]``

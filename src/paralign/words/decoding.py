@@ -96,8 +96,6 @@ def _symmetrized(forward: Array, backward: Array, lengths: Array, method: str) -
     """Return the cells that are linked when the best links of both directions are combined."""
     found, begin = [np.empty(0, np.int64)], 0
     for m, n in lengths.T.tolist():
-        if not m or not n:
-            continue
         shape, cells = (1, m, n), slice(begin, begin + m * n)
         directions = (
             _best(forward[cells].reshape(shape), 1),

@@ -59,7 +59,8 @@ class HmmConfig(StatisticalConfig):
     null_alpha: float = Field(default=1e-3, gt=0)
     """Dirichlet prior of each word without a counterpart."""
     null: float = Field(default=0.2, gt=0, lt=1)
-    """Prior probability of a word without a counterpart."""
+    """Prior weight of no counterpart, where all words of the other side together have 1: the prior probability is
+    null / (1 + null)."""
     same_spelling: float = Field(default=10.0, gt=0)
     """Without an encoder: factor of the probability of words that are spelled alike, such as names and numbers."""
     similarity: float = Field(default=3.0, ge=0)
@@ -80,6 +81,10 @@ class HmmAligner(StatisticalAligner):
 
     def __init__(self, config: HmmConfig, options: AlignerOptions) -> None:
         super().__init__(config, options)
+        unused = {"same_spelling"} if options.model else {"similarity", "layer"}
+        if given := unused & config.model_fields_set:
+            without = "with" if options.model else "without"
+            raise UserError(f"words.{min(given)} has no effect {without} --model", hint="leave one of them out")
         if options.model is None:
             return
         if config.memory is not None:

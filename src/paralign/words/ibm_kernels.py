@@ -59,8 +59,8 @@ def number_cells(
 @compiled
 def expectation(
     generated: Any, starts: Any, cells: Any, by_row: bool, ids: Any, lexical: Any, null: Any, prior: Any, counts: Any,
-    null_counts: Any, kept: Any, threshold: float,
-) -> tuple[float, float]:  # fmt: skip
+    null_counts: Any,
+) -> float:  # fmt: skip
     """Run one pass of IBM model 2 with a diagonal prior over all cells (Dyer, Chahuneau and Smith 2013).
 
     Args:
@@ -72,22 +72,17 @@ def expectation(
         lexical: float32 ``[distinct pairs]``, p(generated | generating); ``[0]`` stands for uniform probabilities.
         null: float32 ``[generated words]``, p(generated | null).
         prior: (probability of null, tension).
-        counts: float32 ``[distinct pairs]``, expected counts are added; ``[0]`` counts nothing.
+        counts: float32 ``[distinct pairs]``, expected counts are added.
         null_counts: float64 ``[generated words]``, expected counts of null are added.
-        kept: uint8 ``[cells]``, set to 1 for cells whose probability is at least ``threshold``; ``[0]`` sets nothing.
-        threshold: see ``kept``.
 
     Returns:
-        sums over all generated words of the distance from the diagonal, and of the probability of null.
+        sum over all generated words of the distance from the diagonal.
     """
     diagonal, joint = np.empty(MAX_LENGTH), np.empty(MAX_LENGTH)
     share, tension = prior
-    distance_sum, null_sum = 0.0, 0.0
-    uniform, count, mark = len(lexical) == 0, len(counts) > 0, len(kept) > 0
+    distance_sum, uniform = 0.0, len(lexical) == 0
     for k in range(len(cells) - 1):
         m, n = starts[0, k + 1] - starts[0, k], starts[1, k + 1] - starts[1, k]
-        if m == 0:
-            continue
         step = n if by_row else 1
         width = 1 / m
         for j in range(n):
@@ -102,18 +97,12 @@ def expectation(
                 total += joint[i]
             total = total * scale + rest
             scale /= total
-            if count:
-                for i in range(m):
-                    value = joint[i] * scale
-                    counts[ids[cell + i * step]] += value
-                    distance_sum += value * abs((i + 1) * width - (j + 1) / n)
-            if mark:
-                for i in range(m):
-                    if joint[i] * scale >= threshold:
-                        kept[cell + i * step] = 1
+            for i in range(m):
+                value = joint[i] * scale
+                counts[ids[cell + i * step]] += value
+                distance_sum += value * abs((i + 1) * width - (j + 1) / n)
             null_counts[word] += rest / total
-            null_sum += rest / total
-    return distance_sum, null_sum
+    return distance_sum
 
 
 @compiled
@@ -231,8 +220,6 @@ def expect_candidates(
     distance_sum = 0.0
     for k in range(starts.shape[1] - 1):
         first, m = starts[0, k], starts[0, k + 1] - starts[0, k]
-        if m == 0:
-            continue
         n = starts[1, k + 1] - starts[1, k]
         for j in range(n):
             token = starts[1, k] + j

@@ -17,7 +17,6 @@ __all__ = ["IbmParameters", "estimate_null", "fit_tension", "train_ibm"]
 Floats = npt.NDArray[Any]
 _MIN_TENSION, _MAX_TENSION = 0.1, 14.0
 _STEPS, _LEARNING_RATE = 8, 20.0
-_NONE = {dtype: np.empty(0, dtype) for dtype in (np.float32, np.uint8)}
 
 
 @dataclass
@@ -60,23 +59,21 @@ def train_ibm(
         tension: initial tension, re-estimated by gradient ascent after each pass but the first, within 0.1 and 14.
     """
     generated, size = direction.words[1], direction.sizes[1]
-    model = IbmParameters(_NONE[np.float32], np.ones(size, np.float32), share, tension)
-    lengths = np.diff(direction.starts, axis=1)
-    pairs = lengths[:, (lengths > 0).all(0)]
-    sizes = np.column_stack([*(unique := np.unique(pairs.T, axis=0, return_counts=True))[:1], unique[1]])
+    model = IbmParameters(np.empty(0, np.float32), np.ones(size, np.float32), share, tension)
+    shapes = direction.shapes()
     for step in range(iterations):
         counts = np.zeros(cells.distinct, np.float32)
         null = np.zeros(size)
-        distance, _ = expectation(
+        distance = expectation(
             generated, direction.starts, cells.cells, direction.by_row, cells.ids, model.lexical, model.null,
-            model.prior, counts, null, _NONE[np.uint8], 0.0,
+            model.prior, counts, null,
         )  # fmt: skip
         given = np.empty(0, np.int32) if direction.by_row else cells.target
         estimate(counts, cells.rows, given, np.zeros(direction.sizes[0]), alpha)
         model.lexical = counts
         model.null = estimate_null(null, alpha)
         if step:
-            model.tension = fit_tension(distance / int(pairs[1].sum()), sizes, model.tension)
+            model.tension = fit_tension(distance / len(generated), shapes, model.tension)
     return model
 
 

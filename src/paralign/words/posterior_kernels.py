@@ -100,8 +100,6 @@ def hmm_posteriors(
     """
     for k in range(first, stop):
         m, n = starts[0, k + 1] - starts[0, k], starts[1, k + 1] - starts[1, k]
-        if m == 0 or n == 0:
-            continue
         begin = cells[k] - cells[first]
         given, found = np.empty((n, m)), np.empty((n, m), np.float32)
         for j in range(n):

@@ -40,7 +40,7 @@ class SamplerSettings:
         kept: last sweeps of each chain, whose samples are averaged.
         alpha: Dirichlet prior of each word pair.
         null_alpha: Dirichlet prior of each word that null generates.
-        share: probability of null.
+        share: prior weight of null, relative to that of all positions together.
         same: factor of the probability of words that are spelled alike.
     """
 

@@ -87,7 +87,7 @@ def sweep(
         factor: float32 ``[candidates]``, factor of the probability of each; ``[0]`` for 1.
         alike: int32 ``[generating words]``, the generated word that is spelled like each, or -1.
         priors: Dirichlet prior of a word pair, its sum over all generated words, Dirichlet prior of null for a word,
-            its sum, probability of null, factor of the probability of words that are spelled alike.
+            its sum, weight of null, factor of the probability of words that are spelled alike.
         jumps: float32 ``[2 · MAX_LENGTH + 3]``, probability of each jump, index 0 for ``-MAX_LENGTH - 1``.
         jump_counts: int64, same shape, jumps of the new alignment are added.
         frequency: uint8 ``[candidates]``, increased for the candidates that are chosen; ``[0]`` counts nothing.

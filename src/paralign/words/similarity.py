@@ -61,7 +61,7 @@ class SimilarityConfig(AlignerConfig):
     precision: Literal["fp32", "bf16"] = "fp32"
     """Precision of the encoder. bf16 is faster where the hardware supports it, and changes some links."""
     smoothing: float = Field(default=0.1, gt=0)
-    """Weight of the entropy of the transport plan, in units of cosine."""
+    """Weight of the entropy of the transport plan, in units of cosine, for ``transport``."""
 
 
 class SimilarityAligner(Aligner):

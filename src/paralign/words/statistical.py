@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 from pydantic import Field, field_validator
 
 from paralign.console import echo
@@ -127,7 +126,7 @@ class StatisticalAligner(Aligner):
 
     def align(self, count: int) -> WordLinks:
         bitext, rows = self.bitext, len(self.bitext.pair_of_row)
-        if not np.any((bitext.source.lengths > 0) & (bitext.target.lengths > 0)):
+        if not rows:
             raise UserError("no pair has words on both sides", where=self.options.spec.path)
         posteriors: Posteriors
         if self.loaded is not None:
