@@ -117,8 +117,10 @@ def test_a_figure_that_cannot_be_read_is_refused(run, tmp_path, text, message):
     ("more", "message"),
     [
         ({"sentences": [99]}, "there is no pair 99"),
-        ({"skip": 10_000}, "only 0 translations are left"),
+        ({"skip": 10_000}, r"only 0 translations are left \(give more pairs, or a --skip below 10000\)"),
         ({"models": []}, "no encoder is given"),
+        ({"models": ["{base}", "{base}"]}, r"is given twice \(--model ENCODER, once for each\)"),
+        ({"pairs": "en-de=smallworld:0-1", "skip": 0}, r"translations are left \(give more pairs\)"),
         ({"method": "hmn"}, "did you mean 'hmm'"),
         ({"models": ["{base}", "nowhere-at-all"]}, "nowhere-at-all"),
     ],

@@ -129,4 +129,6 @@ def test_mistakes_are_refused_before_the_folder_is_written(changed, message, bas
     given = {"task": "pos", "train": ["en=smallworld:0-20"], "eval": ["en=smallworld:20-30"]} | changed
     with pytest.raises(UserError, match=message):
         paralign.analyze_probes([str(base)], out=tmp_path / "run", quiet=True, **given)
+    with pytest.raises(UserError, match="is given twice"):
+        paralign.analyze_probes([str(base)] * 2, task="pos", train="en=x", eval="en=x", out=tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -87,3 +87,17 @@ def test_a_table_shows_the_change_from_the_first_encoder(base, tmp_path):
 def test_few_sentences_are_refused(base, tmp_path):
     with pytest.raises(UserError, match="only 10 sentences have text in all languages"):
         analyze_encoders("space", [str(base)], text=["en=smallworld:0-10", "de=smallworld:0-10"], out=tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"limit": 10}, r"a limit of 10 is too low \(use 1,000 or more sentences\)"),
+        ({"overrides": ["space.neighbors=40"]}, "space.neighbors is 40, of 40 sentences"),
+        ({"overrides": ["space.neighbors=20", "space.sentences=20"]}, "space.neighbors is 20, of 20 sentences"),
+    ],
+)
+def test_limits_that_leave_nothing_to_measure_are_refused(base, tmp_path, given, message):
+    with pytest.raises(UserError, match=message):
+        analyze_encoders("space", [str(base)], text=TEXT[:2], out=tmp_path / "run", **given)
+    assert not (tmp_path / "run").exists()

@@ -12,11 +12,11 @@ from transformers import AutoConfig, AutoModelForMaskedLM
 
 import paralign
 from paralign.__main__ import main
-from paralign.analyses.ablation import ablation_cells
+from paralign.analyses.ablation import ablation_cells, ablation_result
 from paralign.commands import analyze_ablation as ablation
 from paralign.errors import UserError
 from paralign.metrics import interval_over_seeds, paired_bootstrap, paired_bootstrap_mean
-from paralign.results import Measurement, Seeds, read_results, write_results
+from paralign.results import Measurement, Seeds, Where, read_results, write_results
 
 TINY = ("training.epochs=1", "training.batch=16")
 
@@ -246,6 +246,37 @@ def test_a_target_whose_test_set_has_another_normalization_is_not_lost(tmp_path)
     assert [(cell.target, cell.reset) for cell in ablation_cells(rows)[0]] == [
         ("en", ""), ("en", "0-1"), ("de", ""), ("de", "0-1"),
     ]  # fmt: skip
+
+
+def test_questions_in_other_languages_are_other_targets(tmp_path):
+    shares = {(None, ""): 0.75, (None, "0-1"): 0.5, ("en-de", ""): 0.25, ("en-de", "0-1"): 0.0, ("de-en", ""): 0.5,
+              ("de-en", "0-1"): 0.25}  # fmt: skip
+    rows = []
+    for (direction, reset), share in shares.items():
+        folder, items = tmp_path / f"{direction}-{reset}", (np.arange(4) < 4 * share).astype(float)
+        for _, found in row(reset, 0, share, items, folder, "en" if direction == "de-en" else "de"):
+            rows.append((folder, found.model_copy(update={"where": Where(direction=direction)})))
+    cells, notes = ablation_cells(rows)
+    assert notes == []
+    assert [(c.target, c.reset, c.score, c.targets) for c in cells] == [
+        ("de", "", 0.75, 1), ("de", "0-1", 0.5, 1), ("en-de", "", 0.25, 1), ("en-de", "0-1", 0.0, 1),
+        ("de-en", "", 0.5, 1), ("de-en", "0-1", 0.25, 1), ("mean", "", 0.5, 3), ("mean", "0-1", 0.25, 3),
+    ]  # fmt: skip
+    assert [c.difference for c in cells if c.reset] == [-0.25] * 4
+
+
+def test_the_summary_names_the_test_sets(tmp_path):
+    rows = [(folder, found.model_copy(update={"dataset": name}))
+            for name, share in (("pud", 0.5), ("gsd", 0.25)) for reset in ("", "0")
+            for folder, found in row(reset, 0, share, np.eye(4)[0], tmp_path / f"{name}-{reset}")]  # fmt: skip
+    assert ablation_result(rows, []).summary == [
+        "pos base en to de (pud), no reset: 50.0",
+        "pos base en to de (pud), layers 0 reset: 50.0 (+0.0)",
+        "pos base en to de (gsd), no reset: 25.0",
+        "pos base en to de (gsd), layers 0 reset: 25.0 (+0.0)",
+        "pos base en to 2 targets, mean (gsd, pud), no reset: 37.5",
+        "pos base en to 2 targets, mean (gsd, pud), layers 0 reset: 37.5 (+0.0)",
+    ]
 
 
 def test_what_cannot_be_compared_is_noted(tmp_path):

@@ -148,6 +148,14 @@ def test_ways_to_measure_are_not_mixed():
     assert transfer_scores(rows() + fewer)[0] == points  # it is easier to find one of five
 
 
+def test_questions_in_another_language_are_another_way():
+    made = rows()
+    crossed = made[0].model_copy(update={"language": "de", "value": 0.0, "where": Where(direction="en-de")})
+    points, notes = transfer_scores([*made, crossed])
+    assert points == transfer_scores(made)[0]
+    assert notes == ["measured in several ways: pos on d test counts, pos on d test en-de does not"]
+
+
 def test_one_way_counts_for_all_languages_and_encoders():
     """The way of English is that of German, although German alone was measured more often in the other way."""
     fast = {"training": {"learning_rate": 1e-4}}

@@ -98,6 +98,19 @@ def test_other_test_sets_splits_settings_and_layers_are_other_points(other, name
     assert [p.delta for p in uneven] == [0, 0]
 
 
+def test_questions_in_other_languages_are_other_points():
+    rows = [
+        found.model_copy(update={"where": Where(direction=direction)})
+        for direction, zero in ((None, 0.5), ("en-en~inv", 0.3), ("de-en~inv", 0.1))
+        for found in pair(zero, task="qa", metric="f1")
+    ]
+    points, notes = transfer_points(rows)
+    assert notes == []
+    assert {(p.zero, p.supervised, p.condition) for p in points} == {
+        (0.5, 0.9, ""), (0.3, 0.9, "questions en"), (0.1, 0.9, "questions de"),
+    }  # fmt: skip
+
+
 def test_a_score_without_its_counterpart_is_noted_or_refused(tmp_path):
     mixed = [pair()[0], changed(pair(), dataset="gum")[1]]
     assert transfer_points(mixed) == (

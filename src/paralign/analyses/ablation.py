@@ -37,7 +37,8 @@ class AblationCell:
         system: name of the encoder before fine-tuning.
         model_hash: its fingerprint.
         source: training language.
-        target: language of the test set; ``mean`` for the mean of several.
+        target: language of the test set, ``en-de`` for German contexts with English questions; ``mean`` for the mean of
+            several.
         reset: reinitialized layers, as the user wrote them; empty for none.
         score: mean over fine-tuning seeds.
         sd: their sample standard deviation; NaN for one seed.
@@ -91,12 +92,12 @@ def ablation_cells(rows: Iterable[tuple[Path, Measurement]]) -> tuple[list[Ablat
     for (task, metric, system, model_hash, source, _), by_target in _group_rows(rows).items():
         ablated = {target: resets for target, resets in by_target.items() if set(resets) != {""}}
         sets = [(*target, [resets]) for target, resets in ablated.items()]
-        others = [resets for (language, _), resets in ablated.items() if language != source]
+        others = [resets for (target, _), resets in ablated.items() if target != source]
         if len(others) > 1 and all(_seeds(resets) == _seeds(others[0]) for resets in others):
-            datasets = {dataset for language, dataset in ablated if language != source}
+            datasets = {dataset for target, dataset in ablated if target != source}
             sets.append(("mean", ", ".join(sorted(datasets)), others))
         for target, dataset, test_sets in sets:
-            label = f"{task}, {system}, {source} to {target}"
+            label = f"{task}, {system}, {source} to {target} ({dataset})"
             without_reset = [resets.get("", {}) for resets in test_sets]
             if not all(without_reset):
                 notes.append(f"{label}: nothing to compare with, no run without a reset")
@@ -141,13 +142,18 @@ def _describe(cell: AblationCell) -> str:
     change = "" if math.isnan(cell.difference) else f" ({round(100 * cell.difference, 1) + 0.0:+.1f})"
     reset = f"layers {cell.reset} reset" if cell.reset else "no reset"
     target = f"{cell.targets} targets, mean" if cell.targets > 1 else cell.target
-    return f"{cell.task} {cell.system} {cell.source} to {target}, {reset}: {100 * cell.score:.1f}{change}"
+    return (
+        f"{cell.task} {cell.system} {cell.source} to {target} ({cell.dataset}), {reset}: {100 * cell.score:.1f}{change}"
+    )
 
 
 def _group_rows(
     rows: Iterable[tuple[Path, Measurement]],
 ) -> dict[tuple[Any, ...], dict[tuple[str, str], _ByReset]]:
-    """Group rows by task, metric, encoder, source and settings, then by target and data set, reset and seed."""
+    """Group rows by task, metric, encoder, source and settings, then by target and data set, reset and seed.
+
+    The target is the direction of a test set that has one: its questions are in another language.
+    """
     metrics: dict[str, str] = {}
     groups: dict[tuple[Any, ...], dict[tuple[str, str], _ByReset]] = defaultdict(
         lambda: defaultdict(lambda: defaultdict(dict))
@@ -167,7 +173,7 @@ def _group_rows(
             for name in ("task", "training")
         ]
         key = (row.task, metric, system, row.model_hash, row.train, (row.split, other_layers, *settings))
-        groups[key][row.language, row.dataset][reset][row.seeds.finetune] = (folder, row)
+        groups[key][row.where.direction or row.language, row.dataset][reset][row.seeds.finetune] = (folder, row)
     return groups
 
 

@@ -199,7 +199,8 @@ def _score_ways(row: Measurement) -> list[_Way]:
     encoders."""
     trained = row.settings.get("training")  # missing if the model was evaluated later
     training = None if trained is None else f"{row.task} from {row.train} {_describe_settings(trained)}".rstrip()
-    parts = [f"{row.task} on {row.dataset} {row.split}", _describe_settings(row.settings.get("task"))]
+    parts = [f"{row.task} on {row.dataset} {row.split}", row.where.direction or ""]
+    parts.append(_describe_settings(row.settings.get("task")))
     test = " ".join(filter(None, [*parts, str(row.settings.get("data", ""))]))
     return [((row.task, row.train), training), ((row.task, row.train, row.language), test)]
 

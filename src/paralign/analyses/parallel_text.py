@@ -49,6 +49,17 @@ class ParallelText:
             self.equal.update(tag for tag, text in zip(self.languages, texts, strict=True) if text == texts[0])
             yield texts
 
+    def too_few(self, sentences: int) -> UserError:
+        """Return the error for fewer sentences than an analysis needs.
+
+        Args:
+            sentences: how many there are.
+        """
+        if sentences == self.limit:
+            return UserError(f"a limit of {sentences} is too low", where=self.path, hint="use 1,000 or more sentences")
+        message = f"only {sentences} sentences have text in all languages"
+        return UserError(message, where=self.path, hint="give 1,000 or more")
+
     def warnings(self) -> list[str]:
         """Return a warning for each language in which at least half of the sentences equal those of the first."""
         first, *others = self.languages

@@ -13,7 +13,6 @@ from paralign.analyses.base import AnalysisConfig, AnalysisResult, AnalyzedEncod
 from paralign.analyses.layer_similarity import LayerSimilarity, LayerSimilarityConfig, Stream, Streams, stream_pairs
 from paralign.analyses.parallel_text import ParallelText
 from paralign.encoder.vectors import layer_vectors
-from paralign.errors import UserError
 from paralign.metrics.correlation import spearman
 from paralign.results import Measurement, Seeds, Where
 
@@ -105,9 +104,7 @@ def _encode(
         lengths += [tuple(map(len, texts)) for texts in chunk[: max(0, _MAX_LENGTHS - len(lengths))]]
         progress(f"{', '.join(text.languages)}: {streams.n:,} sentences of each")
     if streams.n < 4:
-        raise UserError(
-            f"only {streams.n} sentences have text in all languages", where=text.path, hint="give 1,000 or more"
-        )
+        raise text.too_few(streams.n)
     first, *others = zip(*lengths, strict=True)
     correlations = {
         language: float(spearman(first, other)) for language, other in zip(text.languages[1:], others, strict=True)

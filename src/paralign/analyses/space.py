@@ -71,10 +71,12 @@ class SpaceAnalysis(EncoderAnalysis):
         for text in texts:
             lines = [sentences for sentences, _ in zip(text, range(self.config.sentences), strict=False)]
             if len(lines) < 20:
+                raise text.too_few(len(lines))
+            if self.config.neighbors >= len(lines):
                 raise UserError(
-                    f"only {len(lines)} sentences have text in all languages",
+                    f"space.neighbors is {self.config.neighbors:,}, of {len(lines):,} sentences",
                     where=text.path,
-                    hint="give 1,000 or more",
+                    hint="hubness needs many more sentences than neighbors; the default is 10",
                 )
             for analyzed in encoders:
                 width = analyzed.encoder.width

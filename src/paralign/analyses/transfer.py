@@ -21,7 +21,7 @@ from paralign.analyses.base import AnalysisResult, ResultsAnalysis
 from paralign.errors import UserError
 from paralign.languages import parse_derived
 from paralign.metrics.correlation import spearman, spearman_interval
-from paralign.results import Measurement
+from paralign.results import Measurement, other_language
 from paralign.systems import distinct_labels
 from paralign.task_table import metric_without_conditions, task_info
 
@@ -172,7 +172,10 @@ def transfer_points(rows: Iterable[Measurement]) -> tuple[list[Point], list[str]
         elif row.where.layer is not None:  # a linear probe
             continue
         elif row.train in (derived.base, row.language) and _is_main_metric(row, metrics):
-            key = (row.task, row.metric, row.language, row.model_hash, frozenset(_condition(row).items()))
+            condition = _condition(row)
+            if row.where.direction:  # of question answering
+                condition["questions"] = other_language(row.where.direction, row.language)
+            key = (row.task, row.metric, row.language, row.model_hash, frozenset(condition.items()))
             scores[key][row.train == row.language][row.key()] = row
     labels = _labels((key, row) for key, sides in scores.items() for side in sides.values() for row in side.values())
     conditions = _describe_conditions(scores)

@@ -11,7 +11,7 @@ import numpy as np
 from paralign.analyses.frequent_translations import Translation, frequent_translations
 from paralign.analyses.projection import project
 from paralign.commands.align_words import read_aligned_text
-from paralign.commands.arguments import one_or_several
+from paralign.commands.arguments import check_encoders, one_or_several
 from paralign.console import echo
 from paralign.device import best_device
 from paralign.encoder import Encoder
@@ -82,8 +82,7 @@ def analyze_embeddings(
         UserError: for input that cannot be used, or fewer than ten translations.
     """
     spec = parse_pairs(pairs)
-    if not models:
-        raise UserError("no encoder is given", hint="--model ENCODER, once for each")
+    check_encoders(models)
     folder = RunFolder(Path(out), "analyze embeddings", command=command, fresh=True)
     settings = {
         "models": list(models),
@@ -117,7 +116,7 @@ def analyze_embeddings(
         raise UserError(f"there is no pair {invalid[0]}", where=spec.path, hint=f"use 1 to {len(text):,}")
     translations = frequent_translations((pair.words for pair in text), word_links, most=most, skip=skip)
     if len(translations) < _MIN_TRANSLATIONS:
-        hint = f"give more pairs, or a --skip below {skip}"
+        hint = f"give more pairs, or a --skip below {skip}" if skip else "give more pairs"
         raise UserError(f"only {len(translations)} translations are left", where=spec.path, hint=hint)
     counts = f"{translations[-1].count:,} to {translations[0].count:,}"
     echo(f"{len(translations):,} translations with {counts} links each", quiet=quiet)

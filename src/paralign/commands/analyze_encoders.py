@@ -13,7 +13,7 @@ import torch
 from paralign.analyses.base import AnalysisResult, AnalyzedEncoder, EncoderAnalysis, find_analysis
 from paralign.analyses.parallel_text import parse_parallel_texts
 from paralign.commands.analyze_results import write_analysis
-from paralign.commands.arguments import one_or_several
+from paralign.commands.arguments import check_encoders, one_or_several
 from paralign.config import merge, parse_override
 from paralign.console import echo, echo_dropped
 from paralign.corpus.language_identification import language_warnings
@@ -59,11 +59,7 @@ def analyze_encoders(
     Raises:
         UserError: for text or settings that cannot be used, or encoders that cannot be read.
     """
-    if not models:
-        raise UserError("no encoder is given", hint="--model ENCODER, once for each")
-    repeated = [model for k, model in enumerate(models) if model in models[:k]]
-    if repeated:
-        raise UserError(f"the encoder {repeated[0]} is given twice", hint="--model ENCODER, once for each")
+    check_encoders(models)
     settings = merge(*map(parse_override, overrides))
     unknown = sorted(set(settings) - {name})
     if unknown:

@@ -11,7 +11,7 @@ import torch
 from paralign.analyses.base import AnalyzedEncoder
 from paralign.analyses.probes import ProbeData, ProbesConfig, check_probed_task, probe_encoders
 from paralign.commands.analyze_results import write_analysis
-from paralign.commands.arguments import one_or_several
+from paralign.commands.arguments import check_encoders, one_or_several
 from paralign.config import merge, parse_override, resolve
 from paralign.console import echo, echo_dropped
 from paralign.device import best_device
@@ -72,6 +72,7 @@ def analyze_probes(
     if not models or not train or not eval:
         what = "encoder is given" if not models else "training data" if not train else "test data"
         raise UserError(f"no {what}", hint="--model ENCODER --train LANG=PATH --eval LANG=PATH")
+    check_encoders(models)
     settings = merge(*map(parse_override, overrides))
     unknown = sorted(set(settings) - {"probes", "task"})
     if unknown:

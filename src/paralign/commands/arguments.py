@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 from paralign.config import did_you_mean
 from paralign.errors import UserError
 
-__all__ = ["SHORT_FORMS", "one_or_several"]
+__all__ = ["SHORT_FORMS", "check_encoders", "one_or_several"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -167,3 +167,19 @@ def _unknown_argument(command: str, name: str, known: Iterable[str]) -> str:
     else:
         hint = did_you_mean(name, known)
     return f"{command}() has no argument {name!r} ({hint})"
+
+
+def check_encoders(models: Sequence[str]) -> None:
+    """Check that encoders are given that can be compared with each other.
+
+    Args:
+        models: names or paths.
+
+    Raises:
+        UserError: if there is none, or one is given twice.
+    """
+    if not models:
+        raise UserError("no encoder is given", hint="--model ENCODER, once for each")
+    repeated = [model for k, model in enumerate(models) if model in models[:k]]
+    if repeated:
+        raise UserError(f"the encoder {repeated[0]} is given twice", hint="--model ENCODER, once for each")

@@ -14,7 +14,7 @@ from paralign.report.cells import Row
 from paralign.report.figure import Figure, LegendEntry, Panel, Point
 from paralign.report.number_format import format_difference, format_score, more_are
 from paralign.report.styles import Style
-from paralign.report.svg import render_svg, set_tooltip
+from paralign.report.svg import render_svg, set_tooltip, text_width, wrap_text
 from paralign.report.tables import Table
 from paralign.report.titles import dataset_title, short_title, table_title
 
@@ -24,6 +24,10 @@ _MAX_PANELS = 12
 _MAX_SYSTEMS = 14
 _NAME_WIDTH = 20
 """Names of systems are broken into lines of this many characters."""
+_WIDTH = 3.9
+"""Width of a panel in inches."""
+_SMALL = 8
+"""Font size in points."""
 
 
 @dataclass(frozen=True)
@@ -207,6 +211,8 @@ def _plot(key: str, marks: Sequence[_Mark], label: str, factor: float, compared:
     from matplotlib.ticker import MaxNLocator
 
     names = ["\n".join(textwrap.wrap(mark.style.system, _NAME_WIDTH)[:3]) for mark in marks]
+    beside = text_width("\n".join(names), _SMALL) + text_width("\n".join(mark.score for mark in marks), _SMALL)
+    label = wrap_text(label, 72 * _WIDTH - beside - 18, _SMALL)  # 18 points: gaps and margins
 
     def draw(axes: Any) -> None:
         if compared:
@@ -223,9 +229,9 @@ def _plot(key: str, marks: Sequence[_Mark], label: str, factor: float, compared:
             set_tooltip(dot, f"{mark.style.system}: {text}")
             axes.annotate(
                 mark.score, (1, y), xycoords=("axes fraction", "data"), xytext=(4, 0), textcoords="offset points",
-                va="center", fontsize=8, color="#555555",
+                va="center", fontsize=_SMALL, color="#555555",
             )  # fmt: skip
-        axes.set_yticks(range(len(marks)), names, fontsize=8)
+        axes.set_yticks(range(len(marks)), names, fontsize=_SMALL)
         axes.set_ylim(len(marks) - 0.5, -0.5)
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.spines["bottom"].set_color("#999999")
@@ -234,7 +240,7 @@ def _plot(key: str, marks: Sequence[_Mark], label: str, factor: float, compared:
         axes.grid(axis="x", color="#e6e6e6", linewidth=0.7)
         axes.set_axisbelow(True)
         axes.xaxis.set_major_locator(MaxNLocator(4))
-        axes.set_xlabel("\n".join(textwrap.wrap(label, 46)), color="#555555", fontsize=8)
+        axes.set_xlabel(label, color="#555555", fontsize=_SMALL)
 
     lines = sum(max(1.6, 1 + name.count("\n")) for name in names)
-    return render_svg(key, draw, size=(3.9, 0.55 + 0.16 * lines))
+    return render_svg(key, draw, size=(_WIDTH, 0.55 + 0.16 * lines + 0.13 * label.count("\n")))

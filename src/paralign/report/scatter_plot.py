@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from paralign.report.styles import Style
-from paralign.report.svg import render_svg, set_tooltip, style_axes
+from paralign.report.svg import render_svg, set_tooltip, style_axes, wrap_text
 
 __all__ = ["Dot", "scatter_plot"]
 
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+_SIZE = (4.6, 3.3)
+_LEGEND_ROWS = 16
+"""Most languages in a column of the legend; more would be higher than the plot."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,9 @@ def scatter_plot(key: str, dots: Sequence[Dot], languages: Sequence[str], *, x_l
         for number, language in enumerate(languages):
             marker = _MARKERS[number % len(_MARKERS)]
             axes.plot([], [], linestyle="", marker=marker, color="#555555", ms=5, label=language)
-        axes.legend(fontsize=7, frameon=False, loc="best")
-        style_axes(axes, x_label)
+        columns = -(-len(languages) // _LEGEND_ROWS)
+        axes.legend(fontsize=7, frameon=False, loc="best", ncols=columns)
+        style_axes(axes, wrap_text(x_label, 72 * _SIZE[0] - 60, 9))  # 60 points: y labels and margins
         axes.set_ylabel(y_label, color="#555555")
 
-    return render_svg(key, draw, size=(4.6, 3.3))
+    return render_svg(key, draw, size=_SIZE)

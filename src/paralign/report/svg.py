@@ -1,18 +1,18 @@
-"""Plots as small inline SVG for the page, and figures as SVG and PDF files, drawn by matplotlib."""
+"""Plots as small inline SVG for the page, drawn by matplotlib."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import re
+import textwrap
 import warnings
 from collections.abc import Callable, Sequence
-from typing import IO, Any
+from typing import Any
 
-__all__ = ["FIGURE_FORMATS", "DrawnSvg", "render_svg", "save_plots", "set_tooltip", "set_tooltips", "style_axes"]
+__all__ = ["SETTINGS", "DrawnSvg", "render_svg", "set_tooltip", "set_tooltips", "style_axes", "text_width", "wrap_text"]
 
-FIGURE_FORMATS = ("svg", "pdf")
-_SETTINGS: dict[Any, Any] = {"svg.fonttype": "none", "pdf.fonttype": 42, "font.size": 9, "text.parse_math": False}
+SETTINGS: dict[Any, Any] = {"svg.fonttype": "none", "pdf.fonttype": 42, "font.size": 9, "text.parse_math": False}
 """Text stays text; names of systems are shown as they are: "$" does not begin a formula."""
 _BETWEEN = "\x1f"
 """Separates the tooltips of markers in the id of their line."""
@@ -43,7 +43,7 @@ def render_svg(key: str, draw: Callable[[Any], None], *, size: tuple[float, floa
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(_SETTINGS | {"svg.hashsalt": key}):
+    with matplotlib.rc_context(SETTINGS | {"svg.hashsalt": key}):
         figure = Figure(figsize=size, layout="constrained", facecolor="none")
         canvas: Any = FigureCanvasSVG(figure)
         axes = figure.add_subplot(facecolor="none")
@@ -60,49 +60,39 @@ def render_svg(key: str, draw: Callable[[Any], None], *, size: tuple[float, floa
     return svg
 
 
-def save_plots(
-    file: IO[bytes],
-    plots: Sequence[tuple[str, DrawnSvg]],
-    legend: Sequence[tuple[str, dict[str, Any]]],
-    *,
-    format: str,
-    key: str,
-    columns: int,
-) -> None:
-    """Write plots as one figure to a file.
+def text_width(text: str, size: float) -> float:
+    """Return the width of the widest line of a text in points.
 
     Args:
-        file: open for writing. Equal plots give equal bytes.
-        plots: title and plot of each panel.
-        legend: label and matplotlib line properties of each entry, shown below the panels.
-        format: ``svg`` or ``pdf``.
-        key: a name for the ids of an SVG.
-        columns: number of panels in a row.
+        text: the text.
+        size: font size in points.
     """
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
 
-    columns = min(columns, len(plots))
-    rows = -(-len(plots) // columns)
-    width = max(plot.size[0] for _, plot in plots) * columns
-    height = (max(plot.size[1] for _, plot in plots) + 0.25) * rows + 0.3 * bool(legend)
-    with matplotlib.rc_context(_SETTINGS | {"svg.hashsalt": key}), warnings.catch_warnings():
+    font = FontProperties(size=size)
+    with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")
-        figure = Figure(figsize=(width, height), layout="constrained")
-        FigureCanvasAgg(figure)
-        for number, (title, plot) in enumerate(plots, 1):
-            axes = figure.add_subplot(rows, columns, number)
-            plot.draw(axes)
-            for artist in axes.get_children():
-                artist.set_gid(None)  # tooltips are for the page only
-            axes.set_title(title, fontsize=9, loc="left")
-        if legend:
-            handles = [Line2D([], [], label=label, **properties) for label, properties in legend]
-            figure.legend(handles=handles, loc="outside lower left", ncols=min(len(handles), 4), frameon=False)
-        dates = {"Date": None} if format == "svg" else {"CreationDate": None}
-        figure.savefig(file, format=format, metadata=dates, transparent=True)
+        lines = text.split("\n")
+        return max(float(text_to_path.get_text_width_height_descent(line, font, False)[0]) for line in lines)
+
+
+def wrap_text(text: str, width: float, size: float) -> str:
+    """Break the lines of a text that are wider than there is room for.
+
+    Args:
+        text: the text.
+        width: the room in points.
+        size: font size in points.
+    """
+    wrapped = []
+    for line in text.split("\n"):
+        broken, columns = line, len(line)
+        while columns > 1 and (needed := text_width(broken, size)) > width:
+            columns = min(columns - 1, max(1, int(columns * width / needed) + 1))
+            broken = "\n".join(textwrap.wrap(line, columns))
+        wrapped.append(broken)
+    return "\n".join(wrapped)
 
 
 def style_axes(axes: Any, label: str) -> None:
