@@ -247,7 +247,7 @@ def _identity(spec: PairSpec, facts: Mapping[str, Any]) -> dict[str, Any] | None
     """Return what the output depends on; ``None`` if the text cannot be read again, or may be another then."""
     if not all(Path(path).is_file() for path in spec.paths) or (not spec.paths and smallworld_range(spec.path) is None):
         return None
-    return {**facts, "text": [file_digest(path) for path in spec.paths]}
+    return {**facts, "text": [file_digest(path) for path in input_files([spec])]}
 
 
 def _learn(aligner: StatisticalAligner, options: AlignerOptions, count: int) -> None:
