@@ -14,7 +14,10 @@ __all__ = ["app"]
 
 Exclude = Annotated[
     list[str] | None,
-    typer.Option(help="File of test sentences (text, TSV, CoNLL, CoNLL-U, SQuAD JSON) to exclude; may be repeated."),
+    typer.Option(
+        help="File of test sentences (text, TSV, CoNLL, CoNLL-U, SQuAD JSON; TMX as SRC-TGT=PATH) to exclude; may be "
+        "repeated."
+    ),
 ]
 
 _HELP = """Prepare, check and show text.
@@ -146,7 +149,9 @@ def check(
     ] = None,
     test: Annotated[
         list[str] | None,
-        typer.Option(help="File of test sentences of any task, to check for overlap; may be repeated."),
+        typer.Option(
+            help="File of test sentences of any task (TMX as SRC-TGT=PATH), to check for overlap; may be repeated."
+        ),
     ] = None,
     model: Annotated[
         str | None, typer.Option(help="Encoder whose tokenizer is used to count unknown pieces and overlong pairs.")
