@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from paralign.cli.options import Lenient, Limit, Overrides, Pairs, Quiet
+from paralign.cli.options import Lenient, Limit, Overrides, Pairs, Quiet, RecordLimit
 from paralign.errors import UserError
 
 __all__ = ["app"]
@@ -41,7 +41,7 @@ def build(
         bool, typer.Option("--tokenized", "--tokenised", help="The text is tokenized: split words at spaces only.")
     ] = False,
     overrides: Overrides = None,
-    limit: Limit = None,
+    limit: RecordLimit = None,
     shards: Annotated[
         int | None, typer.Option(metavar="N", min=1, max=4096, help="Build the text in N parts, and join them.")
     ] = None,
@@ -204,7 +204,7 @@ def convert(
         str, typer.Option("--out", "-o", help="x.tsv, x.tmx, x.jsonl, each also .gz or .zst, or two files x.en,x.de.")
     ],
     pairs: Pairs = None,
-    limit: Limit = None,
+    limit: Annotated[int | None, typer.Option(help="Write only the first N pairs.", metavar="N", min=1)] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
     lenient: Lenient = False,
     quiet: Quiet = False,
