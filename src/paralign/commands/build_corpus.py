@@ -240,7 +240,13 @@ class _ShardedCorpus:
     def _is_finished(self) -> bool:
         if not (self.out / JOINED).exists():
             return False
-        TokenStore.open(self.out)
+        try:
+            TokenStore.open(self.out)
+        except UserError as error:
+            shards = [path for path in (self.out / "shards").glob("*") if path in Path(str(error.where), "-").parents]
+            folders = " and ".join(map(str, [self.out / JOINED, *shards]))
+            hint = f"remove {folders}, and run the same corpus build again"
+            raise UserError(error.message, where=error.where, hint=hint) from None
         echo(f"{self.out} is finished", quiet=self.quiet)
         return True
 
