@@ -89,6 +89,24 @@ def test_output_is_compressed_by_its_name(tmp_path, kept, suffix):
     assert (tmp_path / f"out.{suffix}").read_bytes() != (tmp_path / "out").read_bytes()
 
 
+@pytest.mark.parametrize(("suffix", "unpack"), [("gz", gzip.decompress), ("zst", zstandard.decompress)])
+def test_a_part_without_pairs_is_a_compressed_file_too(tmp_path, kept, suffix, unpack):
+    spec = write(tmp_path / "a.tsv", toy(50, seed=1))
+    names = [tmp_path / f"{kind}.{suffix}" for kind in ("links", "sure")]
+    assert stream(spec, names[0], load=kept, part="1/64", posteriors=names[1]) == 0
+    assert [unpack(name.read_bytes()) for name in names] == [b"", b""]
+    assert stream(spec, tmp_path / "plain", load=kept, part="1/64") == 0
+    assert (tmp_path / "plain").read_bytes() == b""
+
+
+def test_lines_that_are_dropped_at_the_end_of_standard_input_have_a_line(tmp_path, kept, monkeypatch):
+    data = b"bad \xff\tx\nw1 w2\tW1x W2x\nno tab\nw1\tW1x\nlast \xff\tx\nno tab\n"
+    words = ["words", "--pairs", "en-de=-", "--lenient", "--quiet", "--out", str(tmp_path / "out")]
+    monkeypatch.setattr(sys, "stdin", type("Input", (), {"buffer": io.BytesIO(data)}))
+    assert main([*words, "--load", str(kept)]) == 0
+    assert (tmp_path / "out").read_text() == "\n0-0 1-1\n\n0-0\n\n\n"
+
+
 @pytest.mark.parametrize("method", ["intersect", "union"])
 def test_links_in_python_can_be_symmetrized(tmp_path, kept, method):
     rows = toy(20, seed=1)

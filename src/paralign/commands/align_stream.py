@@ -175,6 +175,8 @@ def align_stream(
             for blocks, number in _aligned(trained, spec, first, stop, tokenized, lenient, dropped, suffixes, quiet):
                 output.write(blocks, number)
                 count += number
+            if not count:  # no pairs: a compressed file must not be empty
+                output.write([_compressed(b"", suffix) for suffix in suffixes], 0)
         except UserError:
             shutil.rmtree(learned, ignore_errors=True)
             raise
