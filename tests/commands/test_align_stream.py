@@ -18,6 +18,7 @@ from paralign.__main__ import main
 from paralign.commands import align_stream as streaming
 from paralign.errors import UserError
 from paralign.formats.lines import read_lines
+from paralign.sources.specs import parse_pairs
 
 
 def toy(count, seed=0):
@@ -94,6 +95,7 @@ def test_a_part_without_pairs_is_a_compressed_file_too(tmp_path, kept, suffix, u
     spec = write(tmp_path / "a.tsv", toy(50, seed=1))
     names = [tmp_path / f"{kind}.{suffix}" for kind in ("links", "sure")]
     assert stream(spec, names[0], load=kept, part="1/64", posteriors=names[1]) == 0
+    assert all(name.stat().st_size for name in names)
     assert [unpack(name.read_bytes()) for name in names] == [b"", b""]
     assert stream(spec, tmp_path / "plain", load=kept, part="1/64") == 0
     assert (tmp_path / "plain").read_bytes() == b""
@@ -218,6 +220,16 @@ def test_a_run_that_was_stopped_starts_again_if_anything_changed(tmp_path, kept,
     assert told is (change != "record")
     stream(spec, tmp_path / "whole", load=kept, **more)
     assert (tmp_path / "out").read_bytes() == (tmp_path / "whole").read_bytes()
+
+
+def test_a_run_depends_on_word_orders(tmp_path):
+    (tmp_path / "t.conllu").write_text("")
+    (tmp_path / "o.json").write_text("{}")
+    spec = parse_pairs(f"en-en~syn@{tmp_path / 'o.json'}={tmp_path / 't.conllu'}")
+    before = streaming._identity(spec, {})
+    assert streaming._identity(spec, {}) == before
+    (tmp_path / "o.json").write_text("[]")
+    assert streaming._identity(spec, {}) != before
 
 
 def test_two_processes_do_not_write_one_file(tmp_path):

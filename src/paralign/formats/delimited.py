@@ -214,7 +214,7 @@ def check_tsv_text(source: str, target: str, line: int, hint: str) -> None:
 
 
 def check_tsv_head(lines: Sequence[str], languages: tuple[str, str], hint: str) -> None:
-    """Refuse pairs of which a TSV file could not be read: a header, fields in quotes, or numbers instead of text.
+    """Refuse pairs of which a TSV file could not be read: the first names columns, or all fields are in quotes.
 
     Args:
         lines: the first ``HEAD_LINES`` lines of the file.
