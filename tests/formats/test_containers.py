@@ -350,6 +350,7 @@ def test_text_with_bars_is_not_written_as_tsv(tmp_path):
     [
         ([('"a"', '"b"')] * 3, "the fields are in quotes"),
         ([("Source", "Target"), ("a", "b")], "the line is a header"),
+        ([("", ""), ("English", "German"), ("a", "b")], "the line is a header"),
     ],
 )
 def test_what_a_reader_of_tsv_would_refuse_is_not_written(tmp_path, pairs, reason):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import dropwhile, islice
 
 from paralign.errors import UserError, file_location
 from paralign.formats.item_errors import ItemError, raise_or_drop
@@ -224,8 +224,9 @@ def check_tsv_head(lines: Sequence[str], languages: tuple[str, str], hint: str) 
     Raises:
         UserError: with the reason for which the reader would refuse the file.
     """
+    numbered = enumerate(dropwhile(lambda line: not line.strip(), lines), 1)  # blank lines are read without a check
     try:
-        for _ in read_tabs(enumerate(lines, 1), "", languages, lenient=False, dropped=Counter()):
+        for _ in read_tabs(numbered, "", languages, lenient=False, dropped=Counter()):
             pass
     except UserError as error:
         raise UserError(f"a TSV file of these pairs cannot be read: {error.message}", hint=hint) from None
