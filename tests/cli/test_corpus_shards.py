@@ -411,3 +411,25 @@ def test_a_corpus_of_shards_is_verified(words, tmp_path, capsys):
     capsys.readouterr()
     assert main(["corpus", "check", "--verify", str(out)]) == 2
     assert "shards/0002/text.bin" in said(capsys)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "missing", "gaps"])
+def test_the_hint_of_a_damaged_corpus_can_be_followed(words, whole, tmp_path, capsys, damage):
+    out = tmp_path / "corpus"
+    build_shards(words, out, 1, 2, 3)
+    assert build(words, out) == 0
+    capsys.readouterr()
+    if damage == "truncated":
+        os.truncate(out / "shards/0001/pieces.bin", 8)
+    elif damage == "missing":
+        shutil.rmtree(out / "shards/0002")
+    else:
+        (out / "joined/gaps.bin").unlink()
+    assert build(words, out) == 2
+    removed = re.search(r"\(remove (.*), and run the same corpus build again\)", said(capsys))[1].split(" and ")
+    assert removed == [str(out / "joined"), *([str(out / "shards/0001")] if damage == "truncated" else [])]
+    for folder in removed:
+        shutil.rmtree(folder)
+    build_shards(words, out, 1, 2, 3)
+    assert build(words, out, "--workers", "0") == 0
+    assert_same(TokenStore.open(out), whole)

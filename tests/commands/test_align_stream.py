@@ -18,6 +18,7 @@ from paralign.__main__ import main
 from paralign.commands import align_stream as streaming
 from paralign.errors import UserError
 from paralign.formats.lines import read_lines
+from paralign.sources.specs import parse_pairs
 
 
 def toy(count, seed=0):
@@ -87,6 +88,25 @@ def test_output_is_compressed_by_its_name(tmp_path, kept, suffix):
     stream(spec, tmp_path / f"out.{suffix}", load=kept)
     assert list(read_lines(tmp_path / f"out.{suffix}")) == list(read_lines(tmp_path / "out"))
     assert (tmp_path / f"out.{suffix}").read_bytes() != (tmp_path / "out").read_bytes()
+
+
+@pytest.mark.parametrize(("suffix", "unpack"), [("gz", gzip.decompress), ("zst", zstandard.decompress)])
+def test_a_part_without_pairs_is_a_compressed_file_too(tmp_path, kept, suffix, unpack):
+    spec = write(tmp_path / "a.tsv", toy(50, seed=1))
+    names = [tmp_path / f"{kind}.{suffix}" for kind in ("links", "sure")]
+    assert stream(spec, names[0], load=kept, part="1/64", posteriors=names[1]) == 0
+    assert all(name.stat().st_size for name in names)
+    assert [unpack(name.read_bytes()) for name in names] == [b"", b""]
+    assert stream(spec, tmp_path / "plain", load=kept, part="1/64") == 0
+    assert (tmp_path / "plain").read_bytes() == b""
+
+
+def test_lines_that_are_dropped_at_the_end_of_standard_input_have_a_line(tmp_path, kept, monkeypatch):
+    data = b"bad \xff\tx\nw1 w2\tW1x W2x\nno tab\nw1\tW1x\nlast \xff\tx\nno tab\n"
+    words = ["words", "--pairs", "en-de=-", "--lenient", "--quiet", "--out", str(tmp_path / "out")]
+    monkeypatch.setattr(sys, "stdin", type("Input", (), {"buffer": io.BytesIO(data)}))
+    assert main([*words, "--load", str(kept)]) == 0
+    assert (tmp_path / "out").read_text() == "\n0-0 1-1\n\n0-0\n\n\n"
 
 
 @pytest.mark.parametrize("method", ["intersect", "union"])
@@ -200,6 +220,16 @@ def test_a_run_that_was_stopped_starts_again_if_anything_changed(tmp_path, kept,
     assert told is (change != "record")
     stream(spec, tmp_path / "whole", load=kept, **more)
     assert (tmp_path / "out").read_bytes() == (tmp_path / "whole").read_bytes()
+
+
+def test_a_run_depends_on_word_orders(tmp_path):
+    (tmp_path / "t.conllu").write_text("")
+    (tmp_path / "o.json").write_text("{}")
+    spec = parse_pairs(f"en-en~syn@{tmp_path / 'o.json'}={tmp_path / 't.conllu'}")
+    before = streaming._identity(spec, {})
+    assert streaming._identity(spec, {}) == before
+    (tmp_path / "o.json").write_text("[]")
+    assert streaming._identity(spec, {}) != before
 
 
 def test_two_processes_do_not_write_one_file(tmp_path):

@@ -15,10 +15,13 @@ from hypothesis import strategies as st
 
 from paralign.__main__ import main
 from paralign.commands.check_corpus import check_corpus
+from paralign.commands.order_corpus import order_corpus
 from paralign.corpus.check import CheckConfig, SideCheck, TextCheck, _Checker, _SeenTexts, check_text
 from paralign.corpus.clean import FilterConfig
 from paralign.corpus.overlap import OverlapSearch
 from paralign.errors import UserError
+from paralign.formats.lines import write_lines
+from paralign.formats.tmx import to_tmx_lines
 from paralign.report import write_report
 from paralign.sources.readers import read_pairs
 from paralign.sources.specs import parse_pairs, parse_text
@@ -161,6 +164,32 @@ def test_what_cannot_be_read_is_counted(tmp_path):
     (found,) = check_text([parse_pairs(f"en-de={tmp_path / 'a.tsv'}")], CheckConfig())
     assert found.lines == 4
     assert sum(found.dropped.values()) == 2
+
+
+def test_what_readers_leave_out_is_no_problem(tmp_path, capsys):
+    lines = [*to_tmx_lines([("a b", "c d"), ("e", "f")], ("en", "de"))]
+    other = ['<tu><tuv xml:lang="en"><seg>x</seg></tuv><tuv xml:lang="fr"><seg>y</seg></tuv></tu>']
+    end = next(k for k, line in enumerate(lines) if "</body>" in line)
+    write_lines(tmp_path / "m.tmx", [*lines[:end], *other, *lines[end:]])
+    (found,) = check_text([parse_pairs(f"en-de={tmp_path / 'm.tmx'}")], CheckConfig())
+    assert (found.lines, found.dropped, found.left_out) == (3, {}, {"missing language": 1})
+    words = ["corpus", "check", "--out", str(tmp_path / "out"), "--pairs"]
+    assert main([*words, f"en-de={tmp_path / 'm.tmx'}"]) == 0
+    assert "3 lines; 1 missing language" in capsys.readouterr().err
+    (tmp_path / "a.jsonl").write_text('{"en": "a", "de": "b"}\n{"en": "a", "fr": "b"}\n')
+    (found,) = check_text([parse_pairs(f"en-de={tmp_path / 'a.jsonl'}")], CheckConfig())
+    assert (found.dropped, found.left_out) == ({"missing language": 1}, {})
+
+
+def test_sentences_that_syn_cannot_reorder_are_no_problem(tmp_path):
+    order_corpus(["hi=smallworld:0-30"], tmp_path / "o.json", quiet=True)
+    crossing = "".join(
+        f"{k}\t{w}\t_\tNOUN\t_\t_\t{head}\t{relation}\t_\t_\n"
+        for k, w, head, relation in ((1, "a", 3, "obj"), (2, "b", 4, "obj"), (3, "c", 0, "root"), (4, "d", 3, "obl"))
+    )
+    (tmp_path / "t.conllu").write_text(crossing + "\n")
+    (found,) = check_text([parse_pairs(f"en-en~syn@{tmp_path}/o.json={tmp_path}/t.conllu")], CheckConfig())
+    assert (found.lines, found.dropped, found.left_out) == (1, {}, {"not projective, or crowded": 1})
 
 
 def test_pieces(tmp_path):

@@ -6,8 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from paralign.corpus.exclusion import excluded_sentences, iter_sentences
+from paralign.__main__ import main
+from paralign.corpus.exclusion import excluded_sentences, iter_sentences, parse_source
+from paralign.corpus.store import TokenStore
 from paralign.errors import UserError
+from paralign.formats.lines import write_lines
+from paralign.formats.tmx import to_tmx_lines
+from paralign.sources.readers import read_pairs
+from paralign.sources.specs import parse_pairs
 
 
 def test_every_format_gives_its_sentences(tmp_path: Path):
@@ -48,6 +54,34 @@ def test_a_translation_memory_is_refused_without_its_languages(tmp_path, name):
     (tmp_path / name).write_bytes(b"<tmx/>")
     with pytest.raises(UserError, match=f"{name}: is a translation memory .name its languages: en-de="):
         list(iter_sentences(tmp_path / name))
+
+
+def test_a_translation_memory_with_its_languages(tmp_path):
+    path = tmp_path / "m.tmx"
+    write_lines(path, to_tmx_lines([("one", "eins"), ("two", "zwei")], ("en", "de")))
+    assert list(iter_sentences(parse_source(f"en-de={path}"))) == ["one", "eins", "two", "zwei"]
+    (tmp_path / "en=a.txt").write_text("a\tb\n")
+    assert list(iter_sentences(parse_source(f"{tmp_path}/en=a.txt"))) == ["a", "b"]  # the name of a file
+    (tmp_path / "a.txt").write_text("a\tb\n")
+    assert list(iter_sentences(parse_source(f"en={tmp_path}/a.txt"))) == ["a b"]
+
+
+def test_every_command_takes_a_translation_memory(tmp_path, capsys):
+    pairs = [(pair.source, pair.target) for pair in read_pairs(parse_pairs("en-de=smallworld:0-60"))]
+    (tmp_path / "a.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in pairs))
+    write_lines(tmp_path / "m.tmx", to_tmx_lines(pairs[:2], ("en", "de")))
+    common, test = ["--pairs", f"en-de={tmp_path}/a.tsv", "--quiet", "--lenient"], f"en-de={tmp_path}/m.tmx"
+    build = ["corpus", "build", "--model", "paralign-mini", "--exclude", test, "--set", "data.min_pieces=1"]
+    assert main([*build, *common, "--out", str(tmp_path / "store")]) == 0
+    assert TokenStore.open(tmp_path / "store").meta["specs"][0]["dropped"]["excluded"] >= 2
+    assert main([*build, *common, "--out", str(tmp_path / "shards"), "--shard", "1/1"]) == 0
+    (entry,) = json.loads((tmp_path / "shards/plan.json").read_text())["exclude"]
+    assert entry["path"] == f"{tmp_path}/m.tmx"
+    assert main(["corpus", "split", "--exclude", test, *common, "--out", str(tmp_path / "split")]) == 0
+    assert json.loads((tmp_path / "split/split.json").read_text())["exclude"][0]["sentences"] == 4
+    capsys.readouterr()
+    assert main(["corpus", "check", "--test", test, *common, "--out", str(tmp_path / "check")]) == 3
+    assert f"remove them with corpus build --exclude {test}" in capsys.readouterr().err
 
 
 def test_questions_give_paragraphs_sentences_and_questions_but_no_answers(tmp_path: Path):

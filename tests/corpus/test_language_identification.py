@@ -37,6 +37,23 @@ def test_little_text_unknown_languages_and_mixtures_are_not_judged(told):
     assert describe_wrong_language(mixed, "de") is None
 
 
+SPOKEN = {
+    "nb": ["Hunden løper over veien og bjeffer høyt.", "Vi har dessverre ikke tid til det i dag."],
+    "kmr": ["Ez îro diçim bajêr û ji te re pirtûkekê dikirim.", "Zarok li ber derî dilîzin û kêfxweş in."],
+    "gn": ["Che aikuaase mba'épa ojehu ko árape.", "Mitãnguéra oñembosarái okaháre ha ovy'a."],
+}
+
+
+@pytest.mark.parametrize("tag", SPOKEN)
+def test_languages_that_the_identifier_names_otherwise(told, tag):
+    """Its codes are no, ku and gug."""
+    texts = SPOKEN[tag] * 60
+    assert describe_wrong_language(texts, tag) is None
+    assert describe_wrong_language(told["de"], tag) == "looks like de (100% of 60 samples, " + tag + " 0%)"
+    assert describe_wrong_language(texts, "de") == f"looks like {tag} (100% of 30 samples, de 0%)"
+    assert describe_wrong_language(SPOKEN["nb"] * 60, "da") is None  # not to be distinguished
+
+
 def test_a_corpus_is_refused_with_the_side_that_is_wrong(told, tmp_path):
     (tmp_path / "a.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in zip(told["en"], told["fr"], strict=True)))
     check_languages([PairSpec("en", "fr", str(tmp_path / "a.tsv")), TextSpec("de", "smallworld"), TextSpec("de", "-")])

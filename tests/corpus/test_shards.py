@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from paralign.commands.order_corpus import order_corpus
 from paralign.corpus import join as join_module
 from paralign.corpus.build import build_store
 from paralign.corpus.clean import FilterConfig
@@ -22,9 +23,10 @@ from paralign.corpus.link_store import write_link_store
 from paralign.corpus.shard_plan import ShardPlan, parse_shard, source_file
 from paralign.corpus.store import TokenStore
 from paralign.errors import UserError
-from paralign.sources.specs import PairSpec, TextSpec
+from paralign.sources.specs import PairSpec, TextSpec, parse_pairs, parse_text
 from tests.corpus.test_store import CELL, ROWS, SHORT, tokenize
 
+FACTS = {"tokenizer": "two", "filter": SHORT.model_dump(mode="json")}
 BAD_LINE = st.sampled_from(["no separator", "a\tb\0"])
 
 
@@ -315,3 +317,39 @@ def test_of_a_member_of_an_archive_the_archive_is_recorded(tmp_path):
     found = source_file(name)
     assert found == {**source_file(str(tmp_path / "o.zip")), "path": name}
     assert found["bytes"] == (tmp_path / "o.zip").stat().st_size
+
+
+def test_a_word_order_that_changed_is_refused(tmp_path: Path) -> None:
+    order = tmp_path / "o.json"
+    order_corpus(["hi=smallworld:0-30"], order, quiet=True)
+    specs = [parse_text(f"en~syn@{order}=smallworld:0-9")]
+    plan = plan_of(specs, 2, SHORT)
+    now = ShardPlan.create(specs, 2, FACTS, lenient=False, counts=False)
+    plan.check(now, tmp_path, digests=True)
+    order.write_text(order.read_text().swapcase())
+    plan.check(now, tmp_path, digests=False)  # of equal size
+    with pytest.raises(UserError, match=r"o\.json: the text has changed since the shards were begun"):
+        plan.check(now, tmp_path, digests=True)
+    order.unlink()
+    with pytest.raises(UserError, match=r"o\.json: no such file"):
+        plan.check(now, tmp_path, digests=False)
+
+
+def test_a_dataset_in_a_folder_that_changed_is_refused(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    rows = save(data / "train.jsonl", ['{"en": "one", "de": "eins"}'])
+    specs = [parse_pairs(f"en-de=hub:{data}")]
+    plan = plan_of(specs, 2, SHORT)
+
+    def check() -> None:
+        plan.check(ShardPlan.create(specs, 2, FACTS, lenient=False, counts=False), tmp_path, digests=False)
+
+    check()
+    save(data / "more.jsonl", ['{"en": "two", "de": "zwei"}'])
+    with pytest.raises(UserError, match=r"other files than the shards were begun with: .*more\.jsonl"):
+        check()
+    (data / "more.jsonl").unlink()
+    save(Path(rows), ['{"en": "two", "de": "zwei"}', '{"en": "one", "de": "eins"}'])
+    with pytest.raises(UserError, match=r"train\.jsonl: the text has changed"):
+        check()

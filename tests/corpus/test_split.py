@@ -218,3 +218,21 @@ def test_the_command_prints_the_counts_and_says_more_unless_it_is_quiet(tmp_path
     output = capsys.readouterr()
     assert output.out == (tmp_path / "out/split.json").read_text()
     assert ("looks like hi" in output.err) is not quiet
+
+
+def test_bars_stop_only_pairs_that_become_tsv(tmp_path: Path) -> None:
+    """Every sentence with bars is excluded, of the monolingual half, or refused with its line."""
+    names = [f"s{k}" for k in range(40)]
+    for tag in ("en", "de"):
+        (tmp_path / f"b.{tag}").write_text("".join(f"{tag} {name} ||| x\n" for name in names))
+    spec = PairSpec("de", "en", f"{tmp_path}/b.de,{tmp_path}/b.en")
+    message = r"b\.de,.*b\.en:\d+: '.. s\d+ \|\|\| x' contains .* \(remove it from the text; or .* --lenient"
+    with pytest.raises(UserError, match=message):
+        split_corpus([spec], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    (row,) = split_corpus([spec], tmp_path / "out", lenient=True)["specs"]
+    mono = row["given"]["mono/en"] + row["given"]["mono/de"]
+    assert 0 < mono < 40
+    assert row["dropped"] == {"two separators": 40 - mono}
+    (row,) = split_corpus([spec], tmp_path / "mono", mono_share=1.0)["specs"]
+    assert row["dropped"] == {}

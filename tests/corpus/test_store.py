@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from paralign.corpus import build as module
 from paralign.corpus.build import build_store
+from paralign.corpus.check import CheckConfig, check_text
 from paralign.corpus.clean import FilterConfig
 from paralign.corpus.deduplicate import HashSet, sentence_hashes
 from paralign.corpus.store import TokenStore
@@ -61,10 +62,10 @@ def oracle(
                 count["duplicate"] += 1
             elif set(texts) & excluded:
                 count["excluded"] += 1
-            elif min(sizes) < config.min_pieces:
-                count["too short"] += 1
             elif sum(sizes) > config.max_pieces:
                 count["too long"] += 1
+            elif min(sizes) < config.min_pieces:
+                count["too short"] += 1
             else:
                 kept.append((number, line, texts))
                 of_pair[frozenset(languages)] += 1
@@ -140,6 +141,14 @@ def test_plain_text(tmp_path: Path) -> None:
     assert (store.sides, len(store), store.text(0, 0)) == (1, 1, "one two")
     assert store.meta["specs"][0]["dropped"] == {"duplicate": 1, "empty": 1, "too long": 1}
     assert store.share_kept() == "kept 25.0 % (1 of 4): 1 duplicate, 1 empty, 1 too long"
+
+
+def test_a_pair_that_is_too_long_and_too_short_counts_as_too_long(tmp_path: Path) -> None:
+    spec = PairSpec("en", "de", save(tmp_path / "a.tsv", [("a", "b " * 300), ("a b", "c d"), ("a", "b")]))
+    config = FilterConfig(min_pieces=2)
+    assert build([spec], tmp_path / "out", config).meta["specs"][0]["dropped"] == {"too long": 1, "too short": 1}
+    (found,) = check_text([spec], CheckConfig(), tokenize=tokenize, filter=config)
+    assert (found.too_long, found.too_short) == (1, 1)
 
 
 def test_readers_drops_are_counted(tmp_path: Path) -> None:

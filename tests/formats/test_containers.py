@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from paralign.commands.convert_corpus import convert_corpus
 from paralign.errors import UserError
 from paralign.formats.items import Pair
+from paralign.formats.json_lines import to_json_lines
 from paralign.formats.lines import write_lines
 from paralign.formats.tmx import read_tmx, to_tmx_lines
 from paralign.sources.readers import read_pairs, read_text
@@ -336,11 +337,30 @@ def test_text_with_bars_is_not_written_as_tsv(tmp_path):
         ['{"translation": {"en": "x", "de": "y"}}', '{"translation": {"en": "a ||| b", "de": "c"}}'],
     )
     spec = f"en-de={tmp_path / 'a.jsonl'}"
-    with pytest.raises(UserError, match=r"'a \|\|\| b' contains .* a TSV file cannot have .*x\.jsonl"):
+    with pytest.raises(UserError, match=r"a\.jsonl:2: 'a \|\|\| b' contains .* a TSV file cannot have .*x\.jsonl"):
         convert_corpus([spec], str(tmp_path / "b.tsv.gz"), quiet=True)
     assert [path.name for path in tmp_path.iterdir()] == ["a.jsonl"]
+    assert convert_corpus([spec], str(tmp_path / "c.tsv"), lenient=True, quiet=True) == 1
     convert_corpus([spec], str(tmp_path / "b.tmx"), quiet=True)
     assert [pair.source for pair in read_pairs(parse_pairs(f"en-de={tmp_path / 'b.tmx'}"))] == ["x", "a ||| b"]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "reason"),
+    [
+        ([('"a"', '"b"')] * 3, "the fields are in quotes"),
+        ([("Source", "Target"), ("a", "b")], "the line is a header"),
+        ([("", ""), ("English", "German"), ("a", "b")], "the line is a header"),
+    ],
+)
+def test_what_a_reader_of_tsv_would_refuse_is_not_written(tmp_path, pairs, reason):
+    spec = f"en-de={tmp_path / 'a.jsonl'}"
+    write_lines(tmp_path / "a.jsonl", to_json_lines(pairs, ("en", "de")))
+    with pytest.raises(UserError, match=rf"a TSV file of these pairs cannot be read: {reason}.*\(write x\.jsonl"):
+        convert_corpus([spec], str(tmp_path / "b.tsv"), quiet=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.jsonl"]
+    with pytest.raises(UserError, match="unknown output format"):
+        convert_corpus([spec], str(tmp_path / "b.json"), quiet=True)
 
 
 def test_converting_tells_and_refuses(tmp_path, capsys):

@@ -41,11 +41,14 @@ def test_ding(tmp_path):
         "\n"
         "ab; weg <fort> (nicht (mehr) da) :: away /ab./\n"
         "Haus {n} :: house\n"
+        "er/sie/es {pron} :: he/she/it\n"
+        "und/oder; entweder/oder :: and/or; either/or /e. o./ /eo.; e. or/\n"
     )
     dropped = Counter()
     assert read_lexicon(tmp_path / "d", dropped=dropped) == [
         ("Haus", "house"), ("Haus", "building"), ("Gebäude", "house"), ("Gebäude", "building"), ("Häuser", "houses"),
-        ("ab", "away"), ("weg", "away"),
+        ("ab", "away"), ("weg", "away"), ("er/sie/es", "he/she/it"), ("und/oder", "and/or"), ("und/oder", "either/or"),
+        ("entweder/oder", "and/or"), ("entweder/oder", "either/or"),
     ]  # fmt: skip
     assert dropped == {"duplicate": 1}
 
@@ -69,10 +72,14 @@ def test_freedict(tmp_path, pack):
         ("array", "array //əˈɹeɪ// <n>\n1. маси́в\nany of various data structures\n2. Йовко́\nname\n"),
         ("air mail", "air mail <n>\npar avion\nsent by air\n"),
         ("empty", "empty\n"),
+        ("abort", "abort\n1. прекъсвам 2.\n2. абортирам ::\n"),
+        ("none", "none\n1. 2.\n"),
+        ("google", "google\n1. search since 2003.\n"),
     ], pack=pack)  # fmt: skip
     wanted = [
         ("annoy", "agacer"), ("annoy", "indigner"), ("annoy", "chagriner"), ("adhere", "concorder"),
         ("adhere", "correspondre"), ("adam", "आदि"), ("array", "масив"), ("array", "Йовко"), ("air mail", "par avion"),
+        ("abort", "прекъсвам"), ("abort", "абортирам"), ("google", "search since 2003."),
     ]  # fmt: skip
     for name in (index, tmp_path / ("x.dict.dz" if pack else "x.dict"), tmp_path / "x"):
         assert read_lexicon(name) == wanted

@@ -142,6 +142,20 @@ def test_every_reader_speaks_derived_languages(tmp_path):
     assert (row.words, row.tags) == (("sleeps", "Lee", "Ann"), ("O", "B-PER", "I-PER"))
 
 
+def test_tokens_are_kept_in_derived_languages(tmp_path):
+    """By the words that are found, 10\u00a0000 would be two words with a space, and don't-stop! two words."""
+    (tmp_path / "t.txt").write_text("10\u00a0000 dogs don't-stop! now .\n")
+    for steps, target in (
+        ("trans", "10\u00a0000 dogs don't-stop! now ."),
+        ("inv", "now don't-stop! dogs 10\u00a0000 ."),
+    ):
+        (pair,) = read_pairs(parse_pairs(f"en-en~{steps}={tmp_path / 't.txt'}"), tokenized=True)
+        assert (pair.source, pair.target) == ("10\u00a0000 dogs don't-stop! now .", target)
+    (tmp_path / "p.tsv").write_text("10\u00a0000 don't-stop! .\tzehn .\n")
+    (pair,) = read_pairs(parse_pairs(f"en~inv-de={tmp_path / 'p.tsv'}"), tokenized=True)
+    assert (pair.source, pair.target) == ("don't-stop! 10\u00a0000 .", "zehn .")
+
+
 def test_word_order_of_another_language_from_a_treebank(tmp_path):
     write_conllu(read_trees(TextSpec("en", "smallworld:0-60")), tmp_path / "en.conllu")
     order_corpus(["hi=smallworld:0-300"], tmp_path / "hi-order.json", quiet=True)

@@ -7,14 +7,17 @@ from typing import Annotated
 
 import typer
 
-from paralign.cli.options import Lenient, Limit, Overrides, Pairs, Quiet
+from paralign.cli.options import Lenient, Limit, Overrides, Pairs, Quiet, RecordLimit
 from paralign.errors import UserError
 
 __all__ = ["app"]
 
 Exclude = Annotated[
     list[str] | None,
-    typer.Option(help="File of test sentences (text, TSV, CoNLL, CoNLL-U, SQuAD JSON) to exclude; may be repeated."),
+    typer.Option(
+        help="File of test sentences (text, TSV, CoNLL, CoNLL-U, SQuAD JSON; TMX as SRC-TGT=PATH) to exclude; may be "
+        "repeated."
+    ),
 ]
 
 _HELP = """Prepare, check and show text.
@@ -38,7 +41,7 @@ def build(
         bool, typer.Option("--tokenized", "--tokenised", help="The text is tokenized: split words at spaces only.")
     ] = False,
     overrides: Overrides = None,
-    limit: Limit = None,
+    limit: RecordLimit = None,
     shards: Annotated[
         int | None, typer.Option(metavar="N", min=1, max=4096, help="Build the text in N parts, and join them.")
     ] = None,
@@ -146,7 +149,9 @@ def check(
     ] = None,
     test: Annotated[
         list[str] | None,
-        typer.Option(help="File of test sentences of any task, to check for overlap; may be repeated."),
+        typer.Option(
+            help="File of test sentences of any task (TMX as SRC-TGT=PATH), to check for overlap; may be repeated."
+        ),
     ] = None,
     model: Annotated[
         str | None, typer.Option(help="Encoder whose tokenizer is used to count unknown pieces and overlong pairs.")
@@ -199,7 +204,7 @@ def convert(
         str, typer.Option("--out", "-o", help="x.tsv, x.tmx, x.jsonl, each also .gz or .zst, or two files x.en,x.de.")
     ],
     pairs: Pairs = None,
-    limit: Limit = None,
+    limit: Annotated[int | None, typer.Option(help="Write only the first N pairs.", metavar="N", min=1)] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
     lenient: Lenient = False,
     quiet: Quiet = False,

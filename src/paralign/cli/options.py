@@ -27,6 +27,7 @@ __all__ = [
     "Pairs",
     "Precision",
     "Quiet",
+    "RecordLimit",
     "Resume",
     "Seed",
     "Show",
@@ -78,7 +79,17 @@ Device = Annotated[
 Seed = Annotated[
     int | None, typer.Option(help="Random seed for batching, masking, dropout and weight initialization.", metavar="N")
 ]
-Limit = Annotated[int | None, typer.Option(help="Use only the first N examples of each source.", metavar="N", min=1)]
+Limit = Annotated[int | None, typer.Option(help="Use only the first N items of each data set.", metavar="N", min=1)]
+RecordLimit = Annotated[
+    int | None,
+    typer.Option(
+        "--limit",
+        metavar="N",
+        min=1,
+        help="Keep only the first N pairs of each language pair (sentences of each language); short for "
+        "--set data.limit=N.",
+    ),
+]
 Lenient = Annotated[
     bool, typer.Option("--lenient", help="Skip unreadable input and report how much was skipped, instead of stopping.")
 ]

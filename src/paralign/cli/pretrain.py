@@ -14,7 +14,6 @@ from paralign.cli.options import (
     Epochs,
     LearningRate,
     Lenient,
-    Limit,
     Out,
     Overrides,
     Precision,
@@ -68,7 +67,15 @@ def command(
     batch_size: BatchSize = None,
     precision: Precision = None,
     overrides: Overrides = None,
-    limit: Limit = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Keep only the first N sentences of each language; short for --set data.limit=N. The tokenizer is "
+            "trained on all text.",
+        ),
+    ] = None,
     seed: Seed = None,
     lenient: Lenient = False,
     resume: Resume = False,

@@ -175,6 +175,8 @@ def align_stream(
             for blocks, number in _aligned(trained, spec, first, stop, tokenized, lenient, dropped, suffixes, quiet):
                 output.write(blocks, number)
                 count += number
+            if not count:  # no pairs: a compressed file must not be empty
+                output.write([_compressed(b"", suffix) for suffix in suffixes], 0)
         except UserError:
             shutil.rmtree(learned, ignore_errors=True)
             raise
@@ -247,7 +249,7 @@ def _identity(spec: PairSpec, facts: Mapping[str, Any]) -> dict[str, Any] | None
     """Return what the output depends on; ``None`` if the text cannot be read again, or may be another then."""
     if not all(Path(path).is_file() for path in spec.paths) or (not spec.paths and smallworld_range(spec.path) is None):
         return None
-    return {**facts, "text": [file_digest(path) for path in spec.paths]}
+    return {**facts, "text": [file_digest(path) for path in input_files([spec])]}
 
 
 def _learn(aligner: StatisticalAligner, options: AlignerOptions, count: int) -> None:

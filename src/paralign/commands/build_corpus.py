@@ -14,7 +14,7 @@ from paralign.commands.shard_executors import run_processes, run_ray_tasks, subm
 from paralign.config import merge, parse_override, resolve, section
 from paralign.console import echo, rough_duration
 from paralign.corpus.clean import FilterConfig
-from paralign.corpus.exclusion import excluded_sentences
+from paralign.corpus.exclusion import Source, excluded_sentences, parse_source
 from paralign.corpus.join import check_shard, join_shards
 from paralign.corpus.shard_plan import ShardPlan, parse_shard
 from paralign.corpus.store import JOINED, PLAN, TokenStore
@@ -24,7 +24,7 @@ from paralign.errors import UserError
 from paralign.folders import check_can_create
 from paralign.runs.corpus import build_corpus as build_store
 from paralign.runs.corpus import check_languages_or_warn, kept_lines
-from paralign.runs.inputs import file_entries
+from paralign.runs.inputs import data_files, file_entries
 from paralign.sources.specs import parse_pairs, parse_text
 from paralign.version import __version__
 
@@ -42,7 +42,7 @@ class CorpusRequest:
         model: encoder (or tokenizer) whose pieces are stored.
         pairs: parallel text, each as ``SRC-TGT=PATH``.
         text: plain text, each as ``LANG=PATH``, used instead of ``pairs``.
-        exclude: files of test sentences to leave out.
+        exclude: files of test sentences to leave out, or specs of them.
         tokenized: whether the words of ``pairs`` are separated by spaces.
         overrides: settings as ``data.key=value``.
         limit: largest number of pairs of each language pair.
@@ -133,6 +133,11 @@ def _has_other_files(out: Path) -> bool:
     return any(path.name not in own and not path.name.startswith(f".{PLAN}") for path in out.iterdir())
 
 
+def _entries(source: Source) -> list[dict[str, Any]]:
+    """Return the files of test sentences, by digest."""
+    return file_entries([source]) if isinstance(source, str | Path) else data_files([source])
+
+
 class _Texts:
     """The texts and settings of a request, and its tokenizer."""
 
@@ -203,7 +208,7 @@ class _ShardedCorpus:
             "vocabulary": texts.vocabulary,
             "filter": texts.config.model_dump(mode="json"),
             "tokenized": request.tokenized,
-            "exclude": file_entries(request.exclude),
+            "exclude": [entry for source in map(parse_source, request.exclude) for entry in _entries(source)],
         }
         new = partial(ShardPlan.create, texts.specs, self.shards, facts, lenient=request.lenient)
         plan = self._before
@@ -216,7 +221,7 @@ class _ShardedCorpus:
                     raise
                 (self.out / PLAN).unlink(missing_ok=True)
         check_languages_or_warn(texts.specs, lenient=request.lenient, quiet=self.quiet)
-        excluded_sentences(map(Path, request.exclude), lenient=request.lenient)
+        excluded_sentences(map(parse_source, request.exclude), lenient=request.lenient)
         echo(f"counting the lines of {len(texts.specs)} texts", quiet=self.quiet)
         plan = new(counts=True).write(self.out)
         plan.check(new(counts=False), self.out, digests=False)
@@ -235,7 +240,13 @@ class _ShardedCorpus:
     def _is_finished(self) -> bool:
         if not (self.out / JOINED).exists():
             return False
-        TokenStore.open(self.out)
+        try:
+            TokenStore.open(self.out)
+        except UserError as error:
+            shards = [path for path in (self.out / "shards").glob("*") if path in Path(str(error.where), "-").parents]
+            folders = " and ".join(map(str, [self.out / JOINED, *shards]))
+            hint = f"remove {folders}, and run the same corpus build again"
+            raise UserError(error.message, where=error.where, hint=hint) from None
         echo(f"{self.out} is finished", quiet=self.quiet)
         return True
 

@@ -15,6 +15,7 @@ from paralign.console import echo, progress_lines
 from paralign.corpus.build import Tokenize
 from paralign.corpus.check import CheckConfig, SideCheck, TextCheck, check_text
 from paralign.corpus.clean import FilterConfig
+from paralign.corpus.exclusion import parse_source
 from paralign.corpus.overlap import Overlap, OverlapSearch
 from paralign.encoder.loading import load_tokenizer, load_twin_offset
 from paralign.encoder.tokenizer import tokenize
@@ -73,7 +74,7 @@ def check_corpus(
     config, filter = resolve(CheckConfig, settings.get("check", {})), resolve(FilterConfig, settings.get("data", {}))
     folder = RunFolder(Path(out), "corpus check", command=command, fresh=True)
     tokenize_text, unknown = _tokenizer(model)
-    leaks = OverlapSearch([Path(file) for file in test], short=config.short, lenient=lenient)
+    leaks = OverlapSearch([*map(parse_source, test)], short=config.short, lenient=lenient)
     results = check_text(
         specs,
         config,
@@ -146,9 +147,10 @@ def _problems(result: TextCheck, config: CheckConfig) -> Iterator[str]:
     ):
         if count > most * lines:
             yield f"{result.where}: {count:,} of {lines:,} lines {what}"
-    if result.lines == result.empty + unreadable:
+    unused = result.empty + unreadable + sum(result.left_out.values())
+    if result.lines == unused:
         yield f"{result.where}: no line can be used for training"
-    elif result.lines == result.empty + unreadable + (result.too_short or 0) + (result.too_long or 0):
+    elif result.lines == unused + (result.too_short or 0) + (result.too_long or 0):
         lengths = f"{result.too_short:,} are too short and {result.too_long:,} too long"
         yield f"{result.where}: no line can be used for training: {lengths}; set data.min_pieces and data.max_pieces"
     for side in result.sides:
@@ -190,6 +192,7 @@ def _summary(result: TextCheck) -> str:
     counts = Counter(
         {
             "unreadable": sum(result.dropped.values()),
+            **result.left_out,
             "empty": result.empty,
             "identical": result.identical + result.nearly_identical,
             "duplicate": result.duplicates + result.nearly_duplicates,

@@ -12,13 +12,15 @@ from paralign.commands.arguments import one_or_several
 from paralign.console import echo, echo_dropped, progress_lines
 from paralign.errors import UserError
 from paralign.folders import check_outputs
-from paralign.formats.delimited import to_tsv_lines
+from paralign.formats.delimited import check_tsv_text, to_tsv_lines
+from paralign.formats.item_errors import ItemError, raise_or_drop
+from paralign.formats.items import Pair
 from paralign.formats.json_lines import to_json_lines
 from paralign.formats.lines import write_lines
 from paralign.formats.streams import open_output, uncompressed_name
 from paralign.formats.tmx import to_tmx_lines
 from paralign.sources.readers import read_pairs
-from paralign.sources.specs import input_files, parse_pairs
+from paralign.sources.specs import PairSpec, input_files, parse_pairs
 
 __all__ = ["convert_corpus"]
 
@@ -26,7 +28,6 @@ _PROGRESS_PAIRS = 100_000
 
 Lines = Callable[[Iterable[tuple[str, str]], tuple[str, str]], Iterator[str]]
 FORMATS: dict[str, Lines] = {
-    ".json": to_json_lines,
     ".jsonl": to_json_lines,
     ".tmx": to_tmx_lines,
     ".tsv": to_tsv_lines,
@@ -60,7 +61,8 @@ def convert_corpus(
 
     Raises:
         UserError: for input that cannot be read, several language pairs, an unknown format, and files that exist or
-            are also read.
+            are also read; for TSV also with ``file:line`` for texts with ``|||``, and for pairs that a reader of TSV
+            would refuse.
     """
     specs = [parse_pairs(spec) for spec in pairs]
     if len({spec.languages for spec in specs}) != 1:
@@ -72,10 +74,19 @@ def convert_corpus(
     number = 0
     progress = progress_lines(_PROGRESS_PAIRS, "{:,} pairs", quiet=quiet)
 
+    def pairs_of(spec: PairSpec) -> Iterator[Pair]:
+        for pair in read_pairs(spec, lenient=lenient, dropped=dropped):
+            try:
+                if to_lines is to_tsv_lines:
+                    check_tsv_text(pair.source, pair.target, pair.line, "write x.jsonl, x.tmx, or two files x.en,x.de")
+            except ItemError as error:
+                raise_or_drop(error, spec.path, "pair", lenient=lenient, dropped=dropped)
+            else:
+                yield pair
+
     def texts() -> Iterator[tuple[str, str]]:
         nonlocal number
-        rows = chain.from_iterable(read_pairs(spec, lenient=lenient, dropped=dropped) for spec in specs)
-        for pair in islice(rows, limit):
+        for pair in islice(chain.from_iterable(map(pairs_of, specs)), limit):
             number += 1
             progress(number)
             yield pair.source, pair.target

@@ -11,13 +11,14 @@ from paralign.commands.demo_systems import align_systems, evaluate_systems
 from paralign.console import echo_dropped
 from paralign.corpus.deduplicate import sentence_hashes
 from paralign.corpus.language_identification import check_languages
-from paralign.digests import FolderDigests, file_digest, write_digests
+from paralign.digests import FolderDigests, write_digests
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
 from paralign.formats.delimited import BARS
 from paralign.formats.lines import write_lines
 from paralign.runs.groups import begin
+from paralign.runs.inputs import data_files
 from paralign.sources.readers import read_pairs
 from paralign.sources.specs import PairSpec, parse_pairs
 
@@ -70,7 +71,7 @@ def demo_own_pairs(
     width, digest = encoder.width, encoder.digest()
     del encoder  # not to be in memory during training
     inputs = {
-        "pairs": [[str(spec), *(file_digest(path) for path in spec.paths if Path(path).is_file())] for spec in specs],
+        "pairs": [[str(spec), *(entry["blake2b"] for entry in data_files([spec]))] for spec in specs],
         "model": digest,
         "seed": seed,
     }

@@ -8,6 +8,7 @@ from typing import Any
 
 from paralign.commands.arguments import one_or_several
 from paralign.corpus import split
+from paralign.corpus.exclusion import parse_source
 from paralign.errors import UserError
 from paralign.runs.corpus import check_languages_or_warn
 from paralign.sources.specs import parse_pairs, parse_text
@@ -32,7 +33,7 @@ def split_corpus(
         pairs: specs ``SRC-TGT=PATH``.
         out: the folder to create (:func:`paralign.corpus.split.split_corpus`).
         text: specs ``LANG=PATH`` of plain text to add to the monolingual text.
-        exclude: files of test sentences to leave out.
+        exclude: files of test sentences to leave out, or specs of them.
         key_share: fraction of the pairs in the monolingual part whose English side is used.
         lenient: drop and count what cannot be read instead of raising.
         quiet: print nothing.
@@ -48,4 +49,5 @@ def split_corpus(
         raise UserError("no text is given", hint="use --pairs en-de=PATH")
     both, plain = [parse_pairs(spec) for spec in pairs], [parse_text(spec) for spec in text]
     check_languages_or_warn([*both, *plain], lenient=lenient, quiet=quiet)
-    return split.split_corpus(both, Path(out), text=plain, exclude=list(exclude), key_share=key_share, lenient=lenient)
+    tests = [parse_source(str(source)) for source in exclude]
+    return split.split_corpus(both, Path(out), text=plain, exclude=tests, key_share=key_share, lenient=lenient)

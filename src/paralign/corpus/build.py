@@ -95,7 +95,7 @@ def build_store(
 
     The store is written atomically (:func:`paralign.folders.atomic_folder`). Dropped lines are counted for each spec
     under the first reason that applies: those of the readers if ``lenient``, then ``empty``, ``identical``,
-    ``duplicate``, ``excluded``, ``too short``, ``too long``. Lines after the limit of a spec are neither read nor
+    ``duplicate``, ``excluded``, ``too long``, ``too short``. Lines after the limit of a spec are neither read nor
     counted.
 
     Args:
@@ -303,8 +303,8 @@ class _Build:
     def _filter_lengths(self, rows: _Rows, lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Drop rows by length; return which of the tokenized rows are kept."""
         kept = rows.kept()
-        short = (lengths < self.config.min_pieces).any(1)
         long = lengths.sum(1) > self.config.max_pieces
+        short = (lengths < self.config.min_pieces).any(1) & ~long
         rows.drop(kept, long, "too long")
         rows.drop(kept, short, "too short")
         return np.flatnonzero(~short & ~long)

@@ -20,6 +20,7 @@ from paralign.corpus.deduplicate import HashSet, hash_texts
 from paralign.corpus.language_identification import LanguageEstimate, estimate_language
 from paralign.corpus.overlap import OverlapSearch
 from paralign.errors import file_location
+from paralign.formats.tmx import is_tmx
 from paralign.languages import parse_derived
 from paralign.sources.readers import read_pairs, read_text
 from paralign.sources.specs import PairSpec, TextSpec
@@ -95,6 +96,8 @@ class TextCheck:
         spec, where: the spec, and the file to which line numbers refer.
         lines: number of lines, including unreadable ones.
         dropped: unreadable lines by reason.
+        left_out: items that the readers leave out without an error, by reason: units of a translation memory without
+            one of the languages, and sentences that ``syn`` cannot reorder.
         empty, identical, duplicates: numbers of pairs (or sentences); pairs with an empty side are not checked further.
         nearly_identical, nearly_duplicates: equal only up to case, punctuation and spaces.
         ratio: median ratio of lengths in characters, second side to first; nan for plain text.
@@ -107,6 +110,7 @@ class TextCheck:
     sides: list[SideCheck]
     lines: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
     empty: int = 0
     identical: int = 0
     nearly_identical: int = 0
@@ -174,6 +178,8 @@ def check_text(
                 checker.count_pieces([rows[k] for k in kept], tokenize, unknown, filter or FilterConfig())
             if progress is not None:
                 progress(read)
+        reasons = {"not projective, or crowded"} | ({"missing language"} if is_tmx(spec.path) else set())
+        result.left_out = {reason: dropped.pop(reason) for reason in sorted(reasons & {*dropped})}
         checker.finish(dropped)
         results.append(result)
     return results
@@ -282,7 +288,7 @@ class _Checker:
         """Compute what depends on the whole text."""
         result = self.result
         result.dropped = dict(dropped.most_common())
-        result.lines += dropped.total()
+        result.lines += dropped.total() + sum(result.left_out.values())
         for checked, sample, tag in zip(result.sides, self.samples, self.languages, strict=True):
             language = parse_derived(tag)
             checked.identified = estimate_language(sample, tag if language is None else language.base)

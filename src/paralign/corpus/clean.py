@@ -29,7 +29,8 @@ class FilterConfig(Config):
     drop_duplicates: bool = True
     """Keep only the first of equal pairs of the same two languages, in either direction, over all files."""
     limit: int | None = Field(default=None, ge=1)
-    """Keep at most this many pairs of each language pair (or sentences of each language); all by default."""
+    """Keep at most this many pairs of each language pair (or sentences of each language); all by default. A tokenizer
+    is trained on all text."""
 
     @model_validator(mode="after")
     def _bounds(self) -> FilterConfig:

@@ -20,10 +20,10 @@ from paralign.formats.streams import uncompressed_name
 from paralign.formats.tagged_columns import TAG
 from paralign.formats.tmx import is_tmx
 from paralign.sources.readers import read_pairs, read_text
-from paralign.sources.specs import PairSpec, TextSpec
+from paralign.sources.specs import PairSpec, TextSpec, parse_pairs, parse_text
 from paralign.text.normalization import normalize
 
-__all__ = ["Source", "batched", "excluded_sentences", "iter_sentences", "no_sentences_error"]
+__all__ = ["Source", "batched", "excluded_sentences", "iter_sentences", "no_sentences_error", "parse_source"]
 
 Source = Path | str | PairSpec | TextSpec
 BATCH = 10_000
@@ -36,6 +36,21 @@ _NUMBERED_WORD = re.compile(rf"\d+\t[^\t]+\t(?:{TAG.pattern})(?:\t.*)?")
 """A line of Universal NER: the number of the word, the word, its tag, and more."""
 _COMMENTS = ("# ", "-DOCSTART-")
 _SENTENCE_END = re.compile(r"(?<=[.!?؟।])\s+|(?<=[。！？])|\n")
+
+
+def parse_source(text: str) -> Source:
+    """Parse a test file: ``SRC-TGT=PATH`` or ``LANG=PATH`` if languages are given, otherwise a path.
+
+    >>> parse_source("en-de=memory.tmx").languages
+    ('en', 'de')
+    """
+    if "=" in text and not Path(text).exists():
+        for parse in (parse_pairs, parse_text):
+            try:
+                return parse(text)
+            except UserError:
+                pass
+    return Path(text)
 
 
 def excluded_sentences(sources: Iterable[Source], *, lenient: bool = False) -> tuple[HashSet, list[dict[str, Any]]]:

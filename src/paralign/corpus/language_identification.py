@@ -13,6 +13,7 @@ from paralign.errors import UserError
 from paralign.languages import parse_derived
 from paralign.sources.readers import read_pairs, read_text
 from paralign.sources.specs import PairSpec, TextSpec
+from paralign.text.language_tags import find_tag
 from paralign.text.normalization import comparison_key
 from paralign.text.scripts import foreign_script, main_script, scripts_of
 
@@ -34,7 +35,7 @@ _SHORT = 15
 _SIMILAR = (
     {"bs", "hr", "sr", "sh"},
     {"id", "ms"},
-    {"no", "nb", "nn", "da"},
+    {"nb", "nn", "da"},
     {"zh", "wuu", "yue"},
     {"ar", "ary", "arz"},
     {"hi", "mr", "ne"},
@@ -77,9 +78,10 @@ def estimate_language(texts: Iterable[str], tag: str) -> LanguageEstimate | None
         return None
     import py3langid
 
-    if tag not in {name for name, _ in py3langid.rank("a")}:
+    tags = {name: find_tag(name) or name for name, _ in py3langid.rank("a")}  # py3langid says no for nb, ku for kmr
+    if tag not in tags.values():
         return None
-    counts = Counter(str(py3langid.classify(sample)[0]) for sample in samples)
+    counts = Counter(tags[py3langid.classify(sample)[0]] for sample in samples)
     same = next((similar for similar in _SIMILAR if tag in similar), {tag})
     own = sum(counts[name] for name in same)
     other, count = next(((name, n) for name, n in counts.most_common() if name not in same), ("", 0))

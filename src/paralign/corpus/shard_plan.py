@@ -17,7 +17,15 @@ from paralign.digests import digested, file_digest, object_digest, read_object
 from paralign.errors import UserError
 from paralign.formats.archives import archive_of
 from paralign.sources.readers import line_count, read_pairs, read_text
-from paralign.sources.specs import PairSpec, TextSpec, check_readable_again, parse_part, smallworld_range
+from paralign.sources.specs import (
+    PairSpec,
+    TextSpec,
+    check_readable_again,
+    data_paths,
+    each_file,
+    parse_part,
+    smallworld_range,
+)
 
 __all__ = ["MAX_SHARDS", "ItemRange", "Shard", "ShardPlan", "parse_shard", "source_file"]
 
@@ -105,6 +113,9 @@ class ShardPlan:
             if counts:
                 entry["items"] = _count(spec, lenient)  # a missing file is an error here
                 entry["files"] = [source_file(path) for path in spec.paths]
+            others = [path for path, _ in each_file(data_paths([spec])) if path not in spec.paths]
+            if others:  # word orders, and a dataset in a folder
+                entry["others"] = [source_file(path) if counts else {"path": path} for path in others]
             texts.append(entry)
         content = {"schema": 1, "shards": shards, **facts, "texts": texts}
         return cls(json.loads(json.dumps(content)))
@@ -162,7 +173,13 @@ class ShardPlan:
         if texts[0] != texts[1]:
             message = f"the shards were started with other text: {' '.join(texts[0])}"
             raise UserError(message, where=folder, hint="give the same text, or another --out")
-        for file in (file for text in before["texts"] for file in text["files"]):
+        for text, new in zip(before["texts"], after["texts"], strict=True):
+            others = [[file["path"] for file in entry.get("others", ())] for entry in (text, new)]
+            changed_names = sorted({*others[0]} ^ {*others[1]})
+            if changed_names:
+                message = f"other files than the shards were begun with: {', '.join(changed_names)}"
+                raise UserError(message, where=text["spec"], hint="restore them, or use another --out")
+        for file in (file for text in before["texts"] for file in [*text["files"], *text.get("others", ())]):
             path = archive_of(file["path"])
             if not path.is_file():
                 raise UserError("no such file, but the shards were begun with it", where=path, hint="restore it")

@@ -21,7 +21,9 @@ from paralign.corpus.deduplicate import Hashes, HashSet, hash_texts, sentence_ha
 from paralign.corpus.exclusion import Source, batched, excluded_sentences
 from paralign.errors import UserError
 from paralign.folders import atomic_folder, check_new_folder
-from paralign.formats.delimited import to_tsv_lines
+from paralign.formats.delimited import HEAD_LINES, check_tsv_head, check_tsv_text
+from paralign.formats.item_errors import ItemError, raise_or_drop
+from paralign.formats.items import Pair
 from paralign.sources.readers import read_pairs, read_text
 from paralign.sources.specs import PairSpec, TextSpec
 
@@ -98,11 +100,8 @@ def split_corpus(
     for spec in every:
         counts = _SpecCounts()
         if isinstance(spec, PairSpec):
-            swap = spec.target == "en"
-            key, other = reversed(spec.languages) if swap else spec.languages
-            pairs = read_pairs(spec, lenient=lenient, dropped=counts.dropped)
-            for batch in batched((p.target, p.source) if swap else (p.source, p.target) for p in pairs):
-                split.add_pairs(batch, key, other, counts)
+            for batch in batched(read_pairs(spec, lenient=lenient, dropped=counts.dropped)):
+                split.add_pairs(batch, spec, counts, lenient)
         else:
             lines = read_text(spec, lenient=lenient, dropped=counts.dropped)
             for sentences in batched(sentence for _, sentence in lines):
@@ -146,8 +145,11 @@ class _Split:
         self._aligned: dict[str, HashSet] = {}
         """Sentences of the pairs for alignment, by language."""
 
-    def add_pairs(self, batch: list[tuple[str, str]], key: str, other: str, counts: _SpecCounts) -> None:
-        """Add a batch of pairs: (key side, other side)."""
+    def add_pairs(self, pairs: list[Pair], spec: PairSpec, counts: _SpecCounts, lenient: bool) -> None:
+        """Add a batch of pairs."""
+        swap = spec.target == "en"
+        key, other = reversed(spec.languages) if swap else spec.languages
+        batch = [(pair.target, pair.source) if swap else (pair.source, pair.target) for pair in pairs]
         left, right = sentence_hashes(a for a, _ in batch), sentence_hashes(b for _, b in batch)
         empty = np.array([not a or not b for a, b in batch]) | (left == 0) | (right == 0)
         excluded = (self.excluded.contains(left) | self.excluded.contains(right)) & ~empty
@@ -156,13 +158,19 @@ class _Split:
         good = ~empty & ~excluded
         mono = good & (_uniform(left, _HALF) < self.mono_share)
         key_side = _uniform(left, _SIDE) < self.key_share
-        lines = list(to_tsv_lines(batch, (key, other)))
+        for row in np.flatnonzero(good & ~mono).tolist():
+            try:
+                check_tsv_text(*batch[row], pairs[row].line, "remove it from the text")
+            except ItemError as error:
+                raise_or_drop(error, spec.path, "pair", lenient=lenient, dropped=counts.dropped)
+                good[row] = False
+        lines = ["\t".join(texts) for texts in batch]
         self._add(f"mono/{key}", mono & key_side, [a for a, _ in batch], left, counts)
         self._add(f"mono/{other}", mono & ~key_side, [b for _, b in batch], right, counts)
         self._add(f"pairs/{key}-{other}", good & ~mono, lines, hash_texts(lines), counts)
-        pairs = self._pairs.setdefault((key, other), ([], []))
-        pairs[0].append(left[good])
-        pairs[1].append(right[good])
+        hashes = self._pairs.setdefault((key, other), ([], []))
+        hashes[0].append(left[good])
+        hashes[1].append(right[good])
         for tag, side in ((key, left), (other, right)):
             self._aligned.setdefault(tag, HashSet()).add_new(side[good & ~mono])
 
@@ -198,6 +206,8 @@ def _write(part: Path, name: str, texts: list[str], heldout_share: float, counts
     order = np.argsort(hashes, kind="stable")
     kind, languages = name.split("/")
     if kind == "pairs":
+        source, _, target = languages.partition("-")
+        check_tsv_head([texts[k] for k in order[:HEAD_LINES]], (source, target), "remove such pairs from the text")
         files = {f"{name}.tsv.gz": order}
     else:
         held = _uniform(sentence_hashes(texts), _HELD)[order] < heldout_share

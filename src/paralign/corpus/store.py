@@ -121,13 +121,13 @@ class TokenStore:
     @classmethod
     def _open_shards(cls, path: Path, meta: dict[str, Any], digests: FolderDigests) -> TokenStore:
         shards = []
+        hint = f"restore the folder, or remove {path / JOINED} and run the same corpus build again"
         for entry in meta["shards"]:
             folder = path / entry["folder"]
             if not folder.is_dir():
-                raise UserError("a shard of the corpus is missing", where=folder, hint="restore the folder")
+                raise UserError("a shard of the corpus is missing", where=folder, hint=hint)
             shards.append(cls.open(folder))
             if shards[-1].fingerprint != entry["fingerprint"]:
-                hint = f"restore the folder, or remove {path / JOINED} and run the same corpus build again"
                 raise UserError("not the shard that was joined: its content differs", where=folder, hint=hint)
         shifts = {name: _starts([len(shard._arrays[of]) for shard in shards]) for name, of in _POSITIONS.items()}
         arrays = {name: JoinedArray([s.array(name) for s in shards], shifts.get(name)) for name in _FILES}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import dropwhile, islice
 
 from paralign.errors import UserError, file_location
 from paralign.formats.item_errors import ItemError, raise_or_drop
@@ -12,7 +13,10 @@ from paralign.text.language_tags import find_tag
 
 __all__ = [
     "BARS",
+    "HEAD_LINES",
     "check_header",
+    "check_tsv_head",
+    "check_tsv_text",
     "is_bars_line",
     "is_tabs_line",
     "read_bars",
@@ -22,7 +26,7 @@ __all__ = [
 ]
 
 _TAB, BARS = "\t", "|||"
-_HEAD_LINES = 20
+HEAD_LINES = 20
 """Lines at the beginning of a file from which its layout is checked."""
 _LONGEST_NAME = 30
 """Characters in the name of a language."""
@@ -125,7 +129,7 @@ def _checked(lines: Iterable[tuple[int, str]], path: str, separator: str, lenien
     try:
         for row in rest:
             head.append(row)
-            if len(head) == _HEAD_LINES:
+            if len(head) == HEAD_LINES:
                 break
     except UserError as error:  # raised again in its place: the lines before it may be all that is needed
         problem = error
@@ -192,16 +196,50 @@ def _check_quotes(rows: Sequence[Sequence[str]], path: str, number: int) -> None
         raise UserError("the fields are in quotes, as in CSV", where=file_location(path, number), hint=hint)
 
 
-def to_tsv_lines(pairs: Iterable[tuple[str, str]], languages: tuple[str, str]) -> Iterator[str]:
-    """Yield the lines of a TSV file; normalized text contains no tab.
+def check_tsv_text(source: str, target: str, line: int, hint: str) -> None:
+    """Refuse a pair that a TSV file cannot have.
+
+    Args:
+        source, target: normalized texts, which contain no tab.
+        line: of the pair in its file, for the error.
+        hint: another format.
 
     Raises:
-        UserError: for a text with ``|||``, which the reader would take for a second separator.
+        ItemError: ``two separators``, for a text with ``|||``, which the reader would take for a second separator.
     """
-    for source, target in pairs:
-        line = f"{source}\t{target}"
-        if BARS in line:
-            text = source if BARS in source else target
-            hint = "remove it, or use corpus convert to write x.jsonl, x.tmx or two files x.en,x.de"
-            raise UserError(f"{text!r:.60} contains {BARS}, which a TSV file cannot have", hint=hint)
-        yield line
+    for text in (source, target):
+        if BARS in text:
+            message = f"{text!r:.60} contains {BARS}, which a TSV file cannot have"
+            raise ItemError("two separators", message, line, hint)
+
+
+def check_tsv_head(lines: Sequence[str], languages: tuple[str, str], hint: str) -> None:
+    """Refuse pairs of which a TSV file could not be read: the first names columns, or all fields are in quotes.
+
+    Args:
+        lines: the first ``HEAD_LINES`` lines of the file.
+        languages: of the columns.
+        hint: what to do instead.
+
+    Raises:
+        UserError: with the reason for which the reader would refuse the file.
+    """
+    numbered = enumerate(dropwhile(lambda line: not line.strip(), lines), 1)  # blank lines are read without a check
+    try:
+        for _ in read_tabs(numbered, "", languages, lenient=False, dropped=Counter()):
+            pass
+    except UserError as error:
+        raise UserError(f"a TSV file of these pairs cannot be read: {error.message}", hint=hint) from None
+
+
+def to_tsv_lines(pairs: Iterable[tuple[str, str]], languages: tuple[str, str]) -> Iterator[str]:
+    """Yield the lines of a TSV file of pairs that :func:`check_tsv_text` accepts.
+
+    Raises:
+        UserError: before the first line; see :func:`check_tsv_head`.
+    """
+    lines = (f"{source}\t{target}" for source, target in pairs)
+    head = list(islice(lines, HEAD_LINES))
+    check_tsv_head(head, languages, "write x.jsonl, x.tmx, or two files x.en,x.de")
+    yield from head
+    yield from lines

@@ -20,6 +20,8 @@ __all__ = ["dictd_files", "read_dictd"]
 
 _DIGITS = {digit: k for k, digit in enumerate(string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/")}
 _SENSE = re.compile(r"\d+\. +(.*)")
+_SENSE_END = re.compile(r"\s*(?:(?<!\d)\d{1,2}\.|::)\s*$")
+"""The number of the next sense, or a separator, that the conversion of some dictionaries left at the end of a sense."""
 _HEADWORD = re.compile(r"(.*?) *(?:/.*|<[^<>]*>)?")
 
 
@@ -93,7 +95,9 @@ def read_dictd(index: Path, text: Path, *, lenient: bool, dropped: Counter[str])
         senses = [sense[1] for row in rest if (sense := _SENSE.fullmatch(row))] or rest[:1]
         if word:
             yield from (
-                (number, word, other) for sense in senses for other in split_words(_without_stress(sense), ",;")
+                (number, word, other)
+                for sense in senses
+                for other in split_words(_without_stress(_SENSE_END.sub("", sense)), ",;")
             )
 
 

@@ -12,7 +12,9 @@ from paralign.text.normalization import normalize
 
 __all__ = ["is_ding_line", "read_ding", "split_words"]
 
-_NOTE = re.compile(r"\{[^{}]*\}|\([^()]*\)|\[[^\[\]]*\]|<[^<>]*>|/[^/]*/")
+_NOTE = re.compile(r"\{[^{}]*\}|\([^()]*\)|\[[^\[\]]*\]|<[^<>]*>")
+_ABBREVIATION = re.compile(r"(?<![^\s;,])/(?!\s)[^/]*(?<!\s)/(?![^\s;,])")
+"""``/ib./``, a word between slashes; the slashes of ``he/she/it`` are part of the word."""
 
 
 def is_ding_line(line: str) -> bool:
@@ -24,7 +26,8 @@ def read_ding(
     lines: Iterable[tuple[int, str]], path: str | Path, *, lenient: bool, dropped: Counter[str]
 ) -> Iterator[tuple[int, str, str]]:
     """Read Ding's lines. The groups between bars correspond: every word of a group is paired with every word of the
-    group in the same position on the other side. Text in brackets is not part of a word.
+    group in the same position on the other side. Text in brackets, and abbreviations between slashes, are not part of a
+    word.
 
     Args:
         lines: numbered lines.
@@ -53,9 +56,9 @@ def read_ding(
 
 
 def split_words(text: str, separators: str) -> list[str]:
-    """Return the distinct normalized words between separators, without notes in brackets."""
+    """Return the distinct normalized words between separators, without notes in brackets and abbreviations."""
     before = None
     while before != text:  # brackets within brackets
         before, text = text, _NOTE.sub(" ", text)
-    words = (normalize(part) for part in re.split(f"[{separators}]", text))
+    words = (normalize(part) for part in re.split(f"[{separators}]", _ABBREVIATION.sub(" ", text)))
     return list(dict.fromkeys(word for word in words if word))

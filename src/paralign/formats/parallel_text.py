@@ -125,7 +125,7 @@ def read_pair_files(
 
 
 def read_plain_text(
-    path: str, language: str, *, lenient: bool, dropped: Counter[str] | None
+    path: str, language: str, *, lenient: bool, dropped: Counter[str] | None, tokenized: bool = False
 ) -> Iterator[tuple[int, str]]:
     """Read one sentence per line, or the rows of a dataset of the hub, as ``(line number, normalized text)``.
 
@@ -139,7 +139,8 @@ def read_plain_text(
         raise UserError("is a translation memory, not plain text", where=path, hint=hint)
     else:
         lines = read_lines(path, lenient=lenient, dropped=dropped)
-    return ((number, normalize(line)) for number, line in lines)
+    normal = normalize_tokens if tokenized else normalize
+    return ((number, normal(line)) for number, line in lines)
 
 
 def has_pair_per_line(path: str, paths: tuple[str, ...]) -> bool:

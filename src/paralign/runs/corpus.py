@@ -13,7 +13,7 @@ from paralign.console import echo, progress_lines
 from paralign.corpus import language_identification
 from paralign.corpus.build import Tokenize, build_store
 from paralign.corpus.clean import FilterConfig
-from paralign.corpus.exclusion import excluded_sentences
+from paralign.corpus.exclusion import excluded_sentences, parse_source
 from paralign.corpus.mixing import tempered
 from paralign.corpus.shard_plan import Shard
 from paralign.corpus.store import TokenStore, share_kept
@@ -72,7 +72,7 @@ def build_corpus(
         config: filter of the store.
         unknown: id of the unknown piece, for messages.
         longest: number of pieces of the longest record that the encoder takes, for messages. None: any.
-        exclude: test files.
+        exclude: test files, or specs of them.
         tokenized: whether the words of pairs are separated by spaces.
         lenient: drop and count lines that cannot be read.
         shard: the part of the text to tokenize, whose language was checked before. Default ``None``: all of it.
@@ -83,7 +83,7 @@ def build_corpus(
     """
     if shard is None:
         check_languages_or_warn(specs, lenient=lenient, quiet=quiet)
-    unseen = excluded_sentences(map(Path, exclude), lenient=lenient)[0] if exclude else None
+    unseen = excluded_sentences(map(parse_source, exclude), lenient=lenient)[0] if exclude else None
     store = build_store(
         specs,
         tokenize,

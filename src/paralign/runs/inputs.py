@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import glob
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from paralign.corpus.store import TokenStore
 from paralign.digests import file_digest
 from paralign.errors import UserError
-from paralign.formats.archives import archive_of
 from paralign.formats.dictd import dictd_files
 from paralign.models import local_folder
 from paralign.objectives import find_objective
 from paralign.runs.folder import RunFolder
 from paralign.runs.settings import RunConfig
-from paralign.sources.specs import PairSpec, TextSpec, data_paths, parse_pairs
+from paralign.sources.specs import PairSpec, TextSpec, data_paths, each_file, parse_pairs
 
 __all__ = [
     "check_inputs",
@@ -84,27 +82,12 @@ def check_inputs(folder: RunFolder, **inputs: Entries) -> None:
 
 def file_entries(paths: Iterable[str | Path]) -> Entries:
     """Return path and digest of files; those of a folder by name. Symbolic links are followed."""
-    return [
-        {"path": path, "blake2b": file_digest(file) if file.is_file() else None} for path, file in _each_file(paths)
-    ]
+    return [{"path": path, "blake2b": file_digest(file) if file.is_file() else None} for path, file in each_file(paths)]
 
 
 def files_read(spec: str) -> list[Path]:
     """Return the files on disk that a data set is read from: of a member of an archive, the archive."""
-    return [file for _, file in _each_file(data_paths([spec]))]
-
-
-def _each_file(paths: Iterable[str | Path]) -> Iterator[tuple[str, Path]]:
-    """Yield the name of each file, and where it is on disk."""
-    for path in map(str, paths):
-        file = archive_of(path)
-        several = [] if file.exists() else sorted(file.parent.glob(f"{glob.escape(file.name)}.*"))
-        if several:  # the common prefix of a mining set
-            yield from _each_file(inside for inside in several if inside.is_file())
-        elif file.is_dir():
-            yield from _each_file(inside for inside in sorted(file.rglob("*")) if inside.is_file())
-        else:
-            yield path, file
+    return [file for _, file in each_file(data_paths([spec]))]
 
 
 def data_files(specs: Sequence[str | PairSpec | TextSpec]) -> Entries:

@@ -10,6 +10,7 @@ from typing import Literal, TypeVar
 from paralign.errors import UserError
 from paralign.formats.bucc import read_bucc
 from paralign.formats.conllu import is_plain_text, is_treebank, read_conllu, read_words
+from paralign.formats.item_errors import TRUNCATION_REASONS
 from paralign.formats.items import LabeledSentence, MiningSet, Pair, Question, SentencePair, Tagged, Tree
 from paralign.formats.labeled_sentences import read_labeled_sentence_file
 from paralign.formats.parallel_text import count_lines, has_pair_per_line, read_pair_files, read_plain_text
@@ -177,7 +178,7 @@ def lines_are_pairs(spec: PairSpec | TextSpec) -> bool:
 
 
 def fill_gaps(
-    spec: PairSpec | TextSpec, rows: Iterable[tuple[int, T]], empty: T, *, lenient: bool
+    spec: PairSpec | TextSpec, rows: Iterable[tuple[int, T]], empty: T, *, lenient: bool, dropped: Counter[str]
 ) -> Iterator[tuple[int, T]]:
     """Yield the rows of a text, and an empty row for each line that was dropped, so that line numbers stay the same.
 
@@ -186,15 +187,26 @@ def fill_gaps(
         rows: line and content of what was read.
         empty: the content of an empty row.
         lenient: whether lines were dropped instead of raising; also those at the end are filled then.
+        dropped: where the reader of the rows counts what it drops: of text that cannot be read twice, the number of
+            lines is known only from it.
     """
     has_lines, last = lines_are_pairs(spec), 0
+    unfilled = -_dropped_lines(dropped)
     for number, content in rows:
         if has_lines:
             yield from ((gap, empty) for gap in range(last + 1, number))
+        unfilled -= number - last - 1
         yield number, content
         last = number
-    if lenient and (end := line_count(spec)) is not None:
+    if lenient and has_lines:
+        end = line_count(spec)
+        if end is None:
+            end = last + unfilled + _dropped_lines(dropped)
         yield from ((gap, empty) for gap in range(last + 1, end + 1))
+
+
+def _dropped_lines(dropped: Counter[str]) -> int:
+    return sum(count for reason, count in dropped.items() if reason not in TRUNCATION_REASONS)
 
 
 def _options(lenient: bool, dropped: Counter[str] | None, labeled: bool = True) -> ReadOptions:
@@ -219,13 +231,15 @@ def _derived_pairs(
     bases = [tag if derived is None else derived.base for tag, derived in zip(spec.languages, languages, strict=True)]
     if bases[0] != bases[1]:
         for pair in _PAIRS(PairSpec(bases[0], bases[1], spec.path, variants=spec.variants), options):
-            texts = (_reordered(pair.source, languages[0]), _reordered(pair.target, languages[1]))
-            yield Pair(*texts, pair.line)
+            texts = zip((pair.source, pair.target), languages, strict=True)
+            source, target = (_reordered(text, derived, options.tokenized) for text, derived in texts)
+            yield Pair(source, target, pair.line)
     elif is_treebank(spec.path) or any(map(_needs_trees, languages)):
         yield from _derived_trees(spec, languages, bases[0], options)
     else:
         for number, text in _TEXT(TextSpec(bases[0], spec.path, variant=spec.variants[0]), options):
-            yield Pair(_reordered(text, languages[0]), _reordered(text, languages[1]), number)
+            source, target = (_reordered(text, derived, options.tokenized) for derived in languages)
+            yield Pair(source, target, number)
 
 
 def _derived_trees(
@@ -248,7 +262,13 @@ def _derived_trees(
 def _text_file(spec: TextSpec, options: ReadOptions) -> Iterator[tuple[int, str]]:
     if is_treebank(spec.path):
         return ((tree.line, tree.text) for tree in _TREES(spec, replace(options, labeled=False)))
-    return read_plain_text(spec.path, spec.variant or spec.language, lenient=options.lenient, dropped=options.dropped)
+    return read_plain_text(
+        spec.path,
+        spec.variant or spec.language,
+        lenient=options.lenient,
+        dropped=options.dropped,
+        tokenized=options.tokenized,
+    )
 
 
 def _derived_text(
@@ -346,8 +366,8 @@ def _needs_trees(language: DerivedLanguage | None) -> bool:
     return language is not None and "syn" in language.transformations
 
 
-def _reordered(text: str, language: DerivedLanguage | None) -> str:
-    return text if language is None else reorder_text(text, language)
+def _reordered(text: str, language: DerivedLanguage | None, tokenized: bool = False) -> str:
+    return text if language is None else reorder_text(text, language, tokenized=tokenized)
 
 
 _PAIRS = ItemReader[PairSpec, Iterator[Pair]](_pair_files, smallworld.smallworld_pairs, _derived_pairs)

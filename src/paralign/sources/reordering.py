@@ -27,14 +27,21 @@ Reordered = tuple[str, list[Span], list[int]]
 """A text, the span of each word in it, and the original position of each word, from 0."""
 
 
-def reorder_text(text: str, language: DerivedLanguage) -> str:
+def reorder_text(text: str, language: DerivedLanguage, *, tokenized: bool = False) -> str:
     """Return a sentence in a derived language.
+
+    Args:
+        text: the sentence in the base language.
+        language: the derived language.
+        tokenized: whether its words are separated by spaces.
 
     Raises:
         UserError: for ``syn``, which needs a tree.
     """
     _needs_no_tree(language)
-    return _reorder(text, word_spans(text), language)[0] if language.reorders_words else text
+    if not language.reorders_words:
+        return text
+    return _reorder(text, word_spans(text, tokenized=tokenized), language)[0]
 
 
 def reorder_trees(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +23,7 @@ __all__ = [
     "check_order",
     "check_readable_again",
     "data_paths",
+    "each_file",
     "input_files",
     "parse_pairs",
     "parse_part",
@@ -207,6 +209,19 @@ def data_paths(specs: Iterable[str | PairSpec | TextSpec]) -> list[str]:
 def input_files(specs: Iterable[str | PairSpec | TextSpec]) -> list[Path]:
     """Return :func:`data_paths` as files on disk: of a member of an archive, the archive."""
     return [archive_of(path) for path in data_paths(specs)]
+
+
+def each_file(paths: Iterable[str | Path]) -> Iterator[tuple[str, Path]]:
+    """Yield the name of each file, and where it is on disk; a folder and the prefix of a mining set name several."""
+    for path in map(str, paths):
+        file = archive_of(path)
+        several = [] if file.exists() else sorted(file.parent.glob(f"{glob.escape(file.name)}.*"))
+        if several:
+            yield from each_file(inside for inside in several if inside.is_file())
+        elif file.is_dir():
+            yield from each_file(inside for inside in sorted(file.rglob("*")) if inside.is_file())
+        else:
+            yield path, file
 
 
 def _parse(text: str) -> PairSpec | TextSpec:
