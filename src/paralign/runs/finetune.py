@@ -223,11 +223,13 @@ class FinetuneRun:
 
             def score() -> float:
                 with self.task.autocast(self.encoder):
-                    value = self.task.evaluate(self.encoder, head, dev)[0].value
+                    main = self.task.evaluate(self.encoder, head, dev)[0]
                 self.task.cut.clear()  # the development set is evaluated after every epoch
-                return value
+                best.lower_is_better = main.metric in self.task.info.lower_is_better
+                return main.value
 
-            callbacks.append(DevelopmentScore(score))
+            best = DevelopmentScore(score)
+            callbacks.append(best)
         if self.options.track:
             callbacks.append(Trackers(self.options.track))
         return callbacks
