@@ -326,8 +326,12 @@ def _integers(value: Any, name: str = "") -> Iterator[tuple[str, int]]:
 def with_added_settings(before: Mapping[str, Any]) -> dict[str, Any]:
     """Return recorded settings under their present names, with those that later versions added at their old values."""
     settings = _with_new_names(before)
-    task = settings.get("task")
-    return {**settings, "task": {**_ADDED_TO_TASKS, **task}} if isinstance(task, Mapping) else settings
+    if isinstance(task := settings.get("task"), Mapping):
+        return {**settings, "task": {**_ADDED_TO_TASKS, **task}}
+    if isinstance(task, str) and isinstance(of_task := settings.get("settings"), Mapping):  # an evaluation
+        renamed = _with_new_names({"task": of_task})["task"]
+        return {"dev": [], **settings, "settings": {**_ADDED_TO_TASKS, **renamed}}
+    return settings
 
 
 def _with_new_names(settings: Mapping[str, Any]) -> Settings:

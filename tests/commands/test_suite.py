@@ -355,6 +355,9 @@ def test_layers_are_chosen_on_development_data(here, models):
     began = {path: path.stat().st_mtime_ns for path in Path("out/retrieval").glob("*/results.jsonl")}
     suite("dev.toml", models=models, out="out", quiet=True, resume=True)
     assert {path: path.stat().st_mtime_ns for path in began} == began
+    Path("none.toml").write_text(RETRIEVAL)
+    with pytest.raises(UserError, match=r"settings differ .*: dev was \['en-de=dev\.tsv'\], now \[\]"):
+        suite("none.toml", models=models, out="out", quiet=True, resume=True)
     Path("dev.tsv").write_text("a dog\tein Hund\na cat\teine Katze\n")
     with pytest.raises(UserError, match=r"dev\.tsv: the development data changed since this run began"):
         suite("dev.toml", models=models, out="out", quiet=True, resume=True)

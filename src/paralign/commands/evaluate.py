@@ -198,7 +198,7 @@ def evaluation_settings(
         "data": list(data),
         "read": {"limit": limit, "split": split, "lenient": lenient, "dataset": dataset},
         "settings": task.config.model_dump(mode="json"),
-        **({"dev": list(dev)} if dev else {}),
+        "dev": list(dev),
     }
 
 
