@@ -190,6 +190,9 @@ def test_invalid_fine_tuning_is_reported_and_leaves_nothing_behind(more, message
         ("de=mlqa/dev-context-de-question-de.json", "dev-context-question"),
         ("en=smallworld:0-30", "smallworld:0-30"),
         ("en=en.txt", "en"),
+        ("en~trans=en_ewt-ud-test.conllu", "ewt-ud-test"),
+        ("en~trans+inv=sets/en.conllu", "sets"),
+        ("en:en~syn@fr=ntrex.en.tsv", "ntrex"),
     ],
 )
 def test_languages_of_one_set_share_its_name(spec, name):
