@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 
 import paralign
+from paralign.digests import file_digest
 from paralign.encoder import Encoder
 from paralign.errors import UserError
+from paralign.formats.conllu import write_conllu
 from paralign.results import read_items, read_results
 from paralign.runs.dataset_names import dataset_name
+from paralign.sources.readers import read_trees
+from paralign.sources.specs import TextSpec
 from paralign.training import Trainer
 
 TRAIN = "en=smallworld:0-60"
@@ -66,6 +70,21 @@ def test_a_saved_model_measures_what_was_recorded(two_seeds, tmp_path):
     assert len(read_results(tmp_path / "e" / "results.jsonl")) == 8  # seeds do not replace each other
     paralign.evaluate(str(out / "seed-1/model"), task="pos", data=EVAL, out=tmp_path / "e", quiet=True)
     assert len(read_results(tmp_path / "e" / "results.jsonl")) == 8  # the same again replaces itself
+
+
+def test_models_record_what_their_seeds_have_in_common(two_seeds, base, tmp_path):
+    out, _ = two_seeds
+    facts = [json.loads((out / f"seed-{seed}/model/task.json").read_text())["made_by"] for seed in (0, 1)]
+    assert facts[0] == facts[1]
+    changed = {"training": {key: QUICK["training"][key] for key in ("batch", "steps", "learning_rate")}}
+    assert facts[0]["training"] == {"sets": ["smallworld:0-60"], **changed["training"]}
+    assert facts[0]["digests"] == {"train": [], "dev": []}
+    tree = tmp_path / "trees.conllu"
+    write_conllu(read_trees(TextSpec("en", "smallworld:0-9")), tree)
+    more = {"train": f"en={tree}", "settings": {"training": {"steps": 1}, "layers": {"reset": "1"}}, "eval": EVAL[1]}
+    finetune(base, tmp_path / "other", **more)
+    other = json.loads((tmp_path / "other/seed-0/model/task.json").read_text())["made_by"]
+    assert (other["digests"]["train"], other["layers"]["reset"]) == ([file_digest(tree)], "1")
 
 
 def test_finished_seeds_are_not_repeated(two_seeds, base, tmp_path, monkeypatch):

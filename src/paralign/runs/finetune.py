@@ -282,7 +282,12 @@ class FinetuneRun:
         with atomic_folder(folder, replace=True) as part:
             self.encoder.save_pretrained(part)
             save_file({k: v.contiguous() for k, v in head.state_dict().items()}, part / "head.safetensors")
-            task_facts = {"task": self.task_name, "settings": self.task.config.model_dump(mode="json"), **facts}
+            task_facts = {
+                "task": self.task_name,
+                "settings": self.task.config.model_dump(mode="json"),
+                "made_by": self._made_by(),
+                **facts,
+            }
             (part / "task.json").write_text(json.dumps(task_facts, ensure_ascii=False), encoding="utf-8")
             write_digests(part)
 
@@ -302,6 +307,16 @@ class FinetuneRun:
         self._cost.warn(languages, self.options.quiet)
         tests = [(spec, test) for spec, test, _ in self.tests]
         self._cost.warn(warn_of_data(self.task, self.encoder, tests, seen), self.options.quiet)
+
+    def _made_by(self) -> dict[str, Any]:
+        """Return what seeds of a fine-tuned encoder have in common, apart from its base and the task."""
+        inputs = self.folder.facts["inputs"]
+        return {
+            "training": self._recorded["training"],
+            "layers": self.config.layers.model_dump(mode="json"),
+            "dev": dataset_names([self.data.dev] if self.data.dev else []),
+            "digests": {name: [file["blake2b"] for file in inputs.get(name, [])] for name in ("train", "dev")},
+        }
 
     def _recorded_training(self) -> dict[str, Any]:
         """Return what results record about training: the sets, and settings that differ from the task's defaults."""
