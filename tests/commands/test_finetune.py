@@ -5,6 +5,7 @@ import itertools
 import json
 import math
 import os
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -216,6 +217,14 @@ def test_predictions_are_in_the_format_of_the_task(base, tmp_path, capsys):
     rows = [line.split("\t") for line in path.read_text().splitlines()]
     assert [row[:2] for row in rows] == [line.split("\t") for line in bare.read_text().splitlines()]
     assert {row[2] for row in rows} <= {"entailment", "neutral", "contradiction"}
+    pipe, read = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()), daemon=True)
+    reader.start()
+    assert paralign.predict(str(model), data=f"en={bare}", out=pipe, quiet=True) == [pipe]
+    reader.join(timeout=5)
+    assert read == [path.read_text()]
+    assert pipe.is_fifo()
     with pytest.raises(UserError, match="already exists"):
         paralign.predict(str(model), data=f"en={bare}", out=tmp_path / "out.tsv", quiet=True)
     with pytest.raises(UserError, match="was not fine-tuned for a task"):

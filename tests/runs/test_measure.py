@@ -87,6 +87,28 @@ def test_models_record_what_their_seeds_have_in_common(two_seeds, base, tmp_path
     assert (other["digests"]["train"], other["layers"]["reset"]) == ([file_digest(tree)], "1")
 
 
+def test_scores_of_other_settings_or_maps_are_replaced_with_a_note(base, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    paralign.make_text_maps(base, text=["en=smallworld:0-9", "de=smallworld:0-9"], out="maps", quiet=True)
+    capsys.readouterr()
+
+    def note(**more):
+        given = {"task": "retrieval", "data": "en-de=smallworld:20-30", "out": "e"} | more
+        rows = paralign.evaluate(base, **given)
+        assert len(read_results("e")) == len(rows)
+        return [line for line in capsys.readouterr().err.splitlines() if line.startswith("note")]
+
+    assert note() == note() == []
+    kept = "with another --out both are kept"
+    maps = "['de→en (shift)']"
+    assert note(maps="maps") == [f"note: 8 scores in e are replaced: maps was [], now {maps}; {kept}"]
+    (said,) = note(overrides="task.precision=bf16")
+    assert (
+        said
+        == f"note: 8 scores in e are replaced: maps was {maps}, now [], task.precision was 'fp32', now 'bf16'; {kept}"
+    )
+
+
 def test_finished_seeds_are_not_repeated(two_seeds, base, tmp_path, monkeypatch):
     _, rows = two_seeds
     finetune(base, tmp_path / "pos", seeds=1)

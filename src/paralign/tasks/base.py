@@ -176,6 +176,13 @@ class Task(ABC):
         """
         raise UserError(f"the task {self.name!r} has no predictions", hint="use paralign evaluate")
 
+    def outputs(self, path: Path) -> list[Path]:
+        """Return the files that :meth:`predict` writes for a ``path``, which are checked before it is called.
+
+        Default: ``path`` alone.
+        """
+        return [path]
+
     def texts_of(self, data: Any) -> Iterable[Sequence[str]]:
         """Return the texts of each item, to look for train–test overlap. Default: none."""
         return ()
