@@ -364,9 +364,17 @@ def test_layers_are_chosen_on_development_data(here, models):
 
 
 def test_models_are_kept_if_the_suite_says_so(here, models):
+    """A cell that is done without its model is refused, not trained again; as one of other seeds it is listed."""
     Path("keep.toml").write_text(f"keep_models = true\n{POS}")
-    suite("keep.toml", models={"plain": models["plain"]}, out="out", quiet=True)
-    assert (here / "out/tagging/plain-seed0/seed-0/model/head.safetensors").is_file()
+    Path("none.toml").write_text(POS)
+    given = {"models": {"plain": models["plain"]}, "out": "out", "quiet": True}
+    suite("none.toml", **given)
+    with pytest.raises(UserError, match=r"plain-seed0: the cell is done, but its model was not kept \(leave keep_mo"):
+        suite("keep.toml", **given, resume=True)
+    suite("keep.toml", **given, resume=True, first_seed=1)
+    assert (here / "out/tagging/plain-seed1/seed-1/model/head.safetensors").is_file()
+    assert not (here / "out/tagging/plain-seed0/seed-0/model").exists()
+    suite("none.toml", **given, resume=True)
 
 
 # -- order and files

@@ -165,6 +165,9 @@ def test_models_are_kept_only_on_request(base, tmp_path):
     finetune(base, tmp_path / "pos", keep_models=False)
     assert not (tmp_path / "pos" / "seed-0" / "model").exists()
     assert (tmp_path / "pos" / "results.jsonl").is_file()
+    with pytest.raises(UserError, match=r"pos/seed-0: the seed is done, but its model was not kept \(add --no-keep"):
+        finetune(base, tmp_path / "pos", resume=True)
+    assert finetune(base, tmp_path / "pos", resume=True, keep_models=False) == read_results(tmp_path / "pos")
 
 
 def test_fine_tuning_does_not_change_the_encoder_it_starts_from(two_seeds, base):

@@ -230,13 +230,15 @@ def _measure(
 def _note_of_replaced(run: Path, rows: Sequence[Measurement]) -> str:
     """Return a note on earlier scores that rows of other settings or maps replace; empty if there are none."""
     before = {row.key(): row for row in read_results(run)} if (run / "results.jsonl").exists() else {}
-    changed = []
+    changed: list[str] = []
     for row in rows:
         old = before.get(row.key())
         if old is not None:
-            names = [name for name in ("maps", "task") if name == "maps" or name in old.settings]  # earlier: no task
-            was, now = ({name: one.settings.get(name, []) for name in names} for one in (old, row))
-            changed += filter(None, [difference(with_added_settings(was), with_added_settings(now))])
+            names: list[str] = [
+                name for name in ("maps", "task") if name == "maps" or name in old.settings
+            ]  # earlier: no task
+            was, now = (with_added_settings({name: one.settings.get(name, []) for name in names}) for one in (old, row))
+            changed += filter(None, [difference(was, now)])
     if not changed:
         return ""
     return f"note: {len(changed)} scores in {run} are replaced: {changed[0]}; with another --out both are kept"

@@ -144,14 +144,15 @@ def export(
     return out
 
 
-def _trained_pool(facts: Mapping[str, Any]) -> str:
+def _trained_pool(facts: Mapping[str, Any]) -> Literal["cls", "mean"]:
     """Return the pooling that the objectives of an encoder were trained with."""
     objectives = sorted(facts.get("objectives", ()), key=lambda name: name != "moco")
     settings = facts.get("settings")
-    for name in objectives:
-        section = settings.get(name) if isinstance(settings, Mapping) else None
-        if isinstance(section, Mapping) and section.get("pool") in ("cls", "mean"):
-            return str(section["pool"])
+    sections = [settings.get(name) if isinstance(settings, Mapping) else None for name in objectives]
+    pools = [section.get("pool") for section in sections if isinstance(section, Mapping)]
+    for pool in pools:
+        if pool in ("cls", "mean"):
+            return "cls" if pool == "cls" else "mean"
     return "cls" if "moco" in objectives else "mean"
 
 

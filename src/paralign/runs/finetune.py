@@ -116,10 +116,16 @@ class FinetuneRun:
 
         Raises:
             Stopped: after Ctrl-C or SIGTERM, with a checkpoint saved.
-            UserError: if a seed failed, after the others have ended.
+            UserError: if models are to be kept and that of a finished seed was not; if a seed failed, after the others
+                have ended.
         """
         for seed in sorted(self._done & set(self.seeds)):
             check_model(self._seed_folder(seed) / "model")
+            if keep_models and not (self._seed_folder(seed) / "model").is_dir():
+                hint = "add --no-keep-models, or use another --out to train it again"
+                raise UserError(
+                    "the seed is done, but its model was not kept", where=self._seed_folder(seed), hint=hint
+                )
         if self.finished:
             echo(f"{self.options.out} is finished", quiet=self.options.quiet)
             return read_results(self._results)
