@@ -11,7 +11,7 @@ from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.formats.conllu import write_conllu
 from paralign.results import read_items, read_results
-from paralign.runs.dataset_names import dataset_name
+from paralign.runs.dataset_names import dataset_name, dataset_names
 from paralign.sources.readers import read_trees
 from paralign.sources.specs import TextSpec
 from paralign.training import Trainer
@@ -241,3 +241,8 @@ def test_invalid_fine_tuning_is_reported_and_leaves_nothing_behind(more, message
 )
 def test_languages_of_one_set_share_its_name(spec, name):
     assert dataset_name(spec) == name
+
+
+def test_two_sets_of_one_name_in_folders_of_one_name_are_refused():
+    with pytest.raises(UserError, match=r"two data sets have the same name: .* \(rename a file or its folder\)"):
+        dataset_names(["de=x/a/test.tsv", "de=y/a/test.tsv"])

@@ -61,7 +61,7 @@ def dataset_names(specs: Sequence[str], given: str | None = None) -> list[str]:
     for pair, count in Counter(zip(tags, names, strict=True)).items():
         if count > 1:
             same = [spec for spec, *key in zip(specs, tags, names, strict=True) if tuple(key) == pair]
-            hint = "leave --dataset out" if given else "rename a file, or use --dataset"
+            hint = "leave --dataset out" if given else "rename a file or its folder"
             hint = "remove one" if len({*same}) < len(same) else hint
             raise UserError(f"two data sets have the same name: {' and '.join(same)}", hint=hint)
     return names
