@@ -195,7 +195,7 @@ def test_retrieval_rows_in_both_directions(base, tmp_path):
     [
         ({"task": "pos", "data": ["de=smallworld:0-9"]}, "no head for 'pos'"),
         ({"task": "retrieval", "data": ["en-de=smallworld:0-9"], "layer": 9}, "no layer 9"),
-        ({"task": "pos", "data": ["de=smallworld:0-9"], "layer": 1}, "unknown setting 'layer'"),
+        ({"task": "pos", "data": ["de=smallworld:0-9"], "layer": 1}, "unknown setting 'task.layer'"),
         ({"task": "retrieval", "data": []}, "nothing to evaluate on"),
         ({"task": "retrieval", "data": ["en-de=nowhere.tsv"]}, r"nowhere\.tsv"),
         ({"task": "retreival", "data": ["en-de=smallworld"]}, "did you mean"),

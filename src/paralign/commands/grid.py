@@ -118,7 +118,7 @@ def run_grid(
         message = f"unknown section {unknown[0]!r}" if unknown else "no section [grid]"
         hint = "only grid.KEY can be set here; settings of the runs are in the lists grid.pretrain and grid.finetune"
         raise UserError(message, where=recipe, hint=hint)
-    config = resolve(GridConfig, settings["grid"])
+    config = resolve(GridConfig, settings["grid"], section="grid")
     spec = parse_text(text)
     if parse_derived(spec.language) is not None:
         raise UserError(

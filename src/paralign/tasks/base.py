@@ -234,7 +234,7 @@ def find_task(name: str, settings: Mapping[str, Any] | None = None) -> Task:
         UserError: if there is no such task, or a setting is wrong.
     """
     task_class = find_task_class(name)
-    return task_class(resolve(task_class.Config, settings or {}))
+    return task_class(resolve(task_class.Config, settings or {}, section="task"))
 
 
 def read_data(task: Task, spec: str, lenient: bool, limit: int | None) -> tuple[Any, Counter[str]]:
