@@ -164,3 +164,6 @@ def test_settings_under_their_earlier_names_are_accepted(tmp_path):
     }
     assert parse_override("task.neighbours=5") == {"task": {"neighbors": 5}}
     assert with_added_settings({"task": {"tokenised": True}}) == {"task": {"tokenized": True, "precision": "fp32"}}
+    evaluation = {"task": "alignment", "settings": {"tokenised": True}}
+    added = {"dev": [], "settings": {"tokenized": True, "precision": "fp32"}}
+    assert with_added_settings(evaluation) == {"task": "alignment", **added}

@@ -267,21 +267,23 @@ def _field_names(cls: type[BaseModel], location: tuple[int | str, ...]) -> list[
     return sorted({name for model in models for name in model.model_fields})
 
 
-def resolve(cls: type[C], *layers: Mapping[str, Any], where: str | Path | None = None) -> C:
+def resolve(cls: type[C], *layers: Mapping[str, Any], where: str | Path | None = None, section: str = "") -> C:
     """Validate merged settings against ``cls``.
 
     Args:
         cls: the settings class.
         layers: nested settings; later layers override earlier ones (recipe, flags, ``--set``).
         where: file for the error message, usually the recipe; none by default.
+        section: section of the settings, for the error message; by default they have sections themselves.
 
     Raises:
         UserError: for the first wrong setting, with the most similar name for unknown keys.
     """
     merged = merge(*layers)
+    prefix = f"{section}." if section else ""
     for name, number in _integers(merged):
         if not -(2**63) <= number < 2**63:
-            raise UserError(f"setting {name!r}: the number does not fit into 64 bits", where=where)
+            raise UserError(f"setting {prefix + name!r}: the number does not fit into 64 bits", where=where)
     try:
         return cls.model_validate(merged)
     except ValidationError as error:
@@ -290,7 +292,7 @@ def resolve(cls: type[C], *layers: Mapping[str, Any], where: str | Path | None =
         reason = first["msg"].removeprefix("Value error, ")
         if location[-1:] in (("int",), ("float",)):  # the alternatives of a number that may be a fraction
             location, reason = location[:-1], "Input should be a number"
-        name = ".".join(str(part) for part in location)
+        name = prefix + ".".join(str(part) for part in location) if location else ""
         if first["type"] == "extra_forbidden":
             raise UserError(f"unknown setting {name!r}", where=where, hint=_known_setting(cls, location)) from error
         value = first.get("input")
@@ -326,8 +328,12 @@ def _integers(value: Any, name: str = "") -> Iterator[tuple[str, int]]:
 def with_added_settings(before: Mapping[str, Any]) -> dict[str, Any]:
     """Return recorded settings under their present names, with those that later versions added at their old values."""
     settings = _with_new_names(before)
-    task = settings.get("task")
-    return {**settings, "task": {**_ADDED_TO_TASKS, **task}} if isinstance(task, Mapping) else settings
+    if isinstance(task := settings.get("task"), Mapping):
+        return {**settings, "task": {**_ADDED_TO_TASKS, **task}}
+    if isinstance(task, str) and isinstance(of_task := settings.get("settings"), Mapping):  # an evaluation
+        renamed = _with_new_names({"task": of_task})["task"]
+        return {"dev": [], **settings, "settings": {**_ADDED_TO_TASKS, **renamed}}
+    return settings
 
 
 def _with_new_names(settings: Mapping[str, Any]) -> Settings:

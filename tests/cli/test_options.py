@@ -140,6 +140,8 @@ def test_known_names_are_names():
     [
         ("align --fp16", "no such option: --fp16 (use --precision bf16)"),
         ("finetune --learning_rate 1e-3", "(use --lr)"),
+        ("grid --steps 5", """(use --set 'grid.pretrain=["training.steps=N"]' or grid.finetune, in place of the"""),
+        ("grid --objective moco", "No such option: --objective"),
         ("align --out {out} --model {base} --pairs en-ru.csv", "(did you mean en-ru=en-ru.csv?)"),
         ("align --out {out} --model {base} --pairs data/corpus.en-ru.tsv.gz", "(did you mean en-ru=data/corpus.en"),
         ("align --out {out} --model {base} --pairs data/de_en.tsv", "(did you mean de-en=data/de_en.tsv?)"),

@@ -148,11 +148,12 @@ def test_other_texts_and_other_ways_of_alignment_are_refused():
         transfer_points([first, second, twins, twins.model_copy(update={"dataset": "other"})])
 
 
-def test_names_of_training_sets_may_differ_by_their_language():
-    """The original is named ewt-train, the derived language en.ewt-train: they are one file."""
+def test_names_of_earlier_versions_may_differ_by_their_language():
+    """The original is named ewt-train now, the derived language was en.ewt-train: they are one file."""
     first, second = pair()
-    named = [changed([first], training={"sets": ["ewt-train"]}), changed([second], training={"sets": ["en.ewt-train"]})]
-    (point,), _ = transfer_points([r for rows in named for r in rows])
+    now = changed([first], training={"sets": ["ewt-train"]}, dataset="ewt-test")
+    earlier = changed([second], training={"sets": ["en.ewt-train"]}, dataset="en.ewt-test")
+    (point,), _ = transfer_points([*now, *earlier])
     assert point.condition == ""
 
 

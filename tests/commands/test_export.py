@@ -52,11 +52,22 @@ def test_means_are_over_all_pieces(base, tmp_path):
         assert np.abs(vector - states.mean(0).numpy()).max() < 1e-5
 
 
-@pytest.mark.parametrize(("objectives", "pool"), [(["tlm", "moco"], "cls"), (["tlm"], "mean")])
-def test_the_pool_is_that_it_was_aligned_by(make_encoder, tmp_path, objectives, pool):
+@pytest.mark.parametrize(
+    ("objectives", "settings", "pool"),
+    [
+        (["tlm", "moco"], {}, "cls"),
+        (["moco"], {"moco": {"pool": "mean"}}, "mean"),
+        (["moco"], {"moco": {"pool": "cls"}}, "cls"),
+        (["tlm", "in_batch"], {"in_batch": {"pool": "cls"}}, "cls"),
+        (["in_batch", "moco"], {"in_batch": {"pool": "mean"}, "moco": {"pool": "cls"}}, "cls"),
+        (["tlm"], {"moco": {"pool": "cls"}}, "mean"),
+        (["tlm"], {}, "mean"),
+    ],
+)
+def test_the_pool_is_that_it_was_aligned_by(make_encoder, tmp_path, objectives, settings, pool):
     (tmp_path / "model").mkdir()
     make_encoder().save_pretrained(tmp_path / "model")
-    write_provenance(tmp_path / "model", {"method": "PPA", "objectives": objectives})
+    write_provenance(tmp_path / "model", {"method": "PPA", "objectives": objectives, "settings": settings})
     out = paralign.export(str(tmp_path / "model"), tmp_path / "out", quiet=True)
     assert loaded(out)[1].pooling_mode == pool
     assert "# PPA" in (out / "README.md").read_text()

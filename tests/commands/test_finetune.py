@@ -3,7 +3,10 @@
 import fcntl
 import itertools
 import json
+import math
 import os
+import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,8 +15,10 @@ import paralign
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.results import read_results
+from paralign.task_table import TASKS, TaskInfo
 from paralign.training import DevelopmentScore, Trainer
 from tests.commands.inference import NLI, nli
+from tests.training.runs import log_of
 
 
 @pytest.mark.parametrize(
@@ -104,16 +109,32 @@ def test_one_failing_seed_does_not_lose_the_others(base, tmp_path, monkeypatch):
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "done"
 
 
-def test_the_best_epoch_on_the_development_set_is_kept(base, tmp_path, monkeypatch):
-    """Scores of four epochs are patched: the second is the best, so the weights after it are the result."""
+UNDEFINED = math.nan
+
+
+@pytest.mark.parametrize(
+    ("scores", "lower", "kept"),
+    [
+        ((0.125, 0.875, 0.375, 0.875), (), 14),
+        ((0.5, 0.25, 0.375, 0.25), ("accuracy",), 14),
+        ((UNDEFINED, 0.875, UNDEFINED, 0.125), (), 14),
+        ((UNDEFINED, 0.875, UNDEFINED, 0.125), ("accuracy",), 28),
+        ((UNDEFINED, UNDEFINED, UNDEFINED, UNDEFINED), (), 7),
+    ],
+)
+def test_the_best_epoch_on_the_development_set_is_kept(scores, lower, kept, base, tmp_path, monkeypatch):
+    """Scores of four epochs are patched: the weights after the first of the best are the result."""
+    monkeypatch.setitem(TASKS, "nli", replace(TASKS["nli"], info=TaskInfo("NLI", ("accuracy",), lower)))
+    numbers = dict(zip((7, 14, 21, 28), scores, strict=True))
     quick = {"training": NLI["training"] | {"steps": 28}}
     saved = {}
     on_step_end = DevelopmentScore.on_step_end
-    scores = {7: 0.1, 14: 0.9, 21: 0.3, 28: 0.9}
 
     def watch(self, trainer):
-        self._score = lambda: scores[trainer.step]
+        score = self._score
+        self._score = lambda: score() * 0 + numbers[trainer.step]
         on_step_end(self, trainer)
+        self._score = score
         if trainer.step % 7 == 0:
             saved[trainer.step] = trainer.learner.encoder.digest()
 
@@ -121,7 +142,13 @@ def test_the_best_epoch_on_the_development_set_is_kept(base, tmp_path, monkeypat
     nli(base, tmp_path / "run", dev="en=smallworld:300-320", settings=quick)
     assert sorted(saved) == [7, 14, 21, 28]
     assert len(set(saved.values())) == 4
-    assert Encoder.from_pretrained(tmp_path / "run/seed-0/model").digest() == saved[14]
+    assert Encoder.from_pretrained(tmp_path / "run/seed-0/model").digest() == saved[kept]
+    logged = [entry["score"] for entry in log_of(tmp_path / "run/seed-0") if entry.get("event") == "score"]
+    assert logged == [None if math.isnan(score) else score for score in scores]
+    undefined = [str(step) for step, score in numbers.items() if math.isnan(score)]
+    alarm = f"the development score is undefined after step {', '.join(undefined)}; kept: the weights of step {kept}"
+    alarms = json.loads((tmp_path / "run/run.json").read_text())["alarms"]
+    assert (alarm in alarms) == bool(undefined)
 
 
 def test_stopped_and_resumed_selection_ends_the_same(base, tmp_path, monkeypatch):
@@ -190,6 +217,14 @@ def test_predictions_are_in_the_format_of_the_task(base, tmp_path, capsys):
     rows = [line.split("\t") for line in path.read_text().splitlines()]
     assert [row[:2] for row in rows] == [line.split("\t") for line in bare.read_text().splitlines()]
     assert {row[2] for row in rows} <= {"entailment", "neutral", "contradiction"}
+    pipe, read = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()), daemon=True)
+    reader.start()
+    assert paralign.predict(str(model), data=f"en={bare}", out=pipe, quiet=True) == [pipe]
+    reader.join(timeout=5)
+    assert read == [path.read_text()]
+    assert pipe.is_fifo()
     with pytest.raises(UserError, match="already exists"):
         paralign.predict(str(model), data=f"en={bare}", out=tmp_path / "out.tsv", quiet=True)
     with pytest.raises(UserError, match="was not fine-tuned for a task"):

@@ -8,6 +8,7 @@ from paralign.__main__ import main
 from paralign.languages import WordOrder
 
 TREE = "1\tAnna\t_\tPROPN\t_\t_\t2\tnsubj\t_\t_\n2\tlebt\t_\tVERB\t_\t_\t0\troot\t_\t_\n\n"
+QUESTION = '{"data": [{"paragraphs": [{"context": "Anna lebt.", "qas": [{"id": "1", "question": "Wer?"}]}]}]}'
 FILES = {"t.conllu": TREE, "b.de": "d1\tJa .\n", "b.en": "e1\tYes .\n", "b.gold": "d1\te1\n", "a.tsv": "a\tb\n"}
 
 
@@ -42,6 +43,16 @@ def test_no_command_overwrites_what_it_reads(folder, capsys, command):
 ])  # fmt: skip
 def test_devices_are_written_to(folder, command):
     assert main(command.split()) == 0
+
+
+def test_further_files_of_predictions_are_checked_before_any_work(folder, capsys):
+    (folder / "q.nbest.json").write_text("mine")
+    command = ["predict", "--model", "none", "--task", "qa", "--out", "q.json", "--data"]
+    assert main([*command, "de=none.json"]) == 2
+    assert "q.nbest.json: already exists (use --force to replace it)" in capsys.readouterr().err
+    (folder / "q.nbest.json").write_text(QUESTION)
+    assert main([*command, "de=q.nbest.json", "--force"]) == 2
+    assert "q.nbest.json: the output file is also an input or another output" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", [

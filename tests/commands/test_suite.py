@@ -355,15 +355,26 @@ def test_layers_are_chosen_on_development_data(here, models):
     began = {path: path.stat().st_mtime_ns for path in Path("out/retrieval").glob("*/results.jsonl")}
     suite("dev.toml", models=models, out="out", quiet=True, resume=True)
     assert {path: path.stat().st_mtime_ns for path in began} == began
+    Path("none.toml").write_text(RETRIEVAL)
+    with pytest.raises(UserError, match=r"settings differ .*: dev was \['en-de=dev\.tsv'\], now \[\]"):
+        suite("none.toml", models=models, out="out", quiet=True, resume=True)
     Path("dev.tsv").write_text("a dog\tein Hund\na cat\teine Katze\n")
     with pytest.raises(UserError, match=r"dev\.tsv: the development data changed since this run began"):
         suite("dev.toml", models=models, out="out", quiet=True, resume=True)
 
 
 def test_models_are_kept_if_the_suite_says_so(here, models):
+    """A cell that is done without its model is refused, not trained again; as one of other seeds it is listed."""
     Path("keep.toml").write_text(f"keep_models = true\n{POS}")
-    suite("keep.toml", models={"plain": models["plain"]}, out="out", quiet=True)
-    assert (here / "out/tagging/plain-seed0/seed-0/model/head.safetensors").is_file()
+    Path("none.toml").write_text(POS)
+    given = {"models": {"plain": models["plain"]}, "out": "out", "quiet": True}
+    suite("none.toml", **given)
+    with pytest.raises(UserError, match=r"plain-seed0: the cell is done, but its model was not kept \(leave keep_mo"):
+        suite("keep.toml", **given, resume=True)
+    suite("keep.toml", **given, resume=True, first_seed=1)
+    assert (here / "out/tagging/plain-seed1/seed-1/model/head.safetensors").is_file()
+    assert not (here / "out/tagging/plain-seed0/seed-0/model").exists()
+    suite("none.toml", **given, resume=True)
 
 
 # -- order and files

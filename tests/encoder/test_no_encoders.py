@@ -17,6 +17,7 @@ from transformers import (
     ElectraForPreTraining,
     MarkupLMModel,
     ModernBertModel,
+    T5EncoderModel,
     XLMRobertaModel,
 )
 
@@ -40,9 +41,15 @@ def _written(folder, tokenizer, text):
     return folder
 
 
+T5 = {"d_model": 32, "d_kv": 16, "d_ff": 32, "num_layers": 1, "num_heads": 2}
+
+
 def _t5(folder, tokenizer):
-    model = AutoModel.from_config(AutoConfig.for_model("t5", d_model=32, d_kv=16, d_ff=32, num_layers=1, num_heads=2))
-    return save(model, tokenizer, folder)
+    return save(AutoModel.from_config(AutoConfig.for_model("t5", **T5)), tokenizer, folder)
+
+
+def _t5_without_decoder(folder, tokenizer):
+    return save(T5EncoderModel(AutoConfig.for_model("t5", **T5)), tokenizer, folder)
 
 
 def _gpt2(folder, tokenizer):
@@ -80,6 +87,7 @@ def _pictures(folder, tokenizer):
     ("make", "message"),
     [
         (_t5, "t5 models are encoder-decoders, not encoders"),
+        (_t5_without_decoder, "t5 models are encoder-decoders, not encoders"),
         (_gpt2, "this gpt2 model is a causal language model, not an encoder: pieces do not attend to later pieces"),
         (_bert_decoder, "this bert model is a causal language model, not an encoder"),
         (_unknown, "has no family 'bertolini'"),

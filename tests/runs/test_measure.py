@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 
 import paralign
+from paralign.digests import file_digest
 from paralign.encoder import Encoder
 from paralign.errors import UserError
+from paralign.formats.conllu import write_conllu
 from paralign.results import read_items, read_results
-from paralign.runs.dataset_names import dataset_name
+from paralign.runs.dataset_names import dataset_name, dataset_names
+from paralign.sources.readers import read_trees
+from paralign.sources.specs import TextSpec
 from paralign.training import Trainer
 
 TRAIN = "en=smallworld:0-60"
@@ -68,6 +72,43 @@ def test_a_saved_model_measures_what_was_recorded(two_seeds, tmp_path):
     assert len(read_results(tmp_path / "e" / "results.jsonl")) == 8  # the same again replaces itself
 
 
+def test_models_record_what_their_seeds_have_in_common(two_seeds, base, tmp_path):
+    out, _ = two_seeds
+    facts = [json.loads((out / f"seed-{seed}/model/task.json").read_text())["made_by"] for seed in (0, 1)]
+    assert facts[0] == facts[1]
+    changed = {"training": {key: QUICK["training"][key] for key in ("batch", "steps", "learning_rate")}}
+    assert facts[0]["training"] == {"sets": ["smallworld:0-60"], **changed["training"]}
+    assert facts[0]["digests"] == {"train": [], "dev": []}
+    tree = tmp_path / "trees.conllu"
+    write_conllu(read_trees(TextSpec("en", "smallworld:0-9")), tree)
+    more = {"train": f"en={tree}", "settings": {"training": {"steps": 1}, "layers": {"reset": "1"}}, "eval": EVAL[1]}
+    finetune(base, tmp_path / "other", **more)
+    other = json.loads((tmp_path / "other/seed-0/model/task.json").read_text())["made_by"]
+    assert (other["digests"]["train"], other["layers"]["reset"]) == ([file_digest(tree)], "1")
+
+
+def test_scores_of_other_settings_or_maps_are_replaced_with_a_note(base, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    paralign.make_text_maps(base, text=["en=smallworld:0-9", "de=smallworld:0-9"], out="maps", quiet=True)
+    capsys.readouterr()
+
+    def note(**more):
+        given = {"task": "retrieval", "data": "en-de=smallworld:20-30", "out": "e"} | more
+        rows = paralign.evaluate(base, **given)
+        assert len(read_results("e")) == len(rows)
+        return [line for line in capsys.readouterr().err.splitlines() if line.startswith("note")]
+
+    assert note() == note() == []
+    kept = "with another --out both are kept"
+    maps = "['de→en (shift)']"
+    assert note(maps="maps") == [f"note: 8 scores in e are replaced: maps was [], now {maps}; {kept}"]
+    (said,) = note(overrides="task.precision=bf16")
+    assert (
+        said
+        == f"note: 8 scores in e are replaced: maps was {maps}, now [], task.precision was 'fp32', now 'bf16'; {kept}"
+    )
+
+
 def test_finished_seeds_are_not_repeated(two_seeds, base, tmp_path, monkeypatch):
     _, rows = two_seeds
     finetune(base, tmp_path / "pos", seeds=1)
@@ -124,6 +165,9 @@ def test_models_are_kept_only_on_request(base, tmp_path):
     finetune(base, tmp_path / "pos", keep_models=False)
     assert not (tmp_path / "pos" / "seed-0" / "model").exists()
     assert (tmp_path / "pos" / "results.jsonl").is_file()
+    with pytest.raises(UserError, match=r"pos/seed-0: the seed is done, but its model was not kept \(add --no-keep"):
+        finetune(base, tmp_path / "pos", resume=True)
+    assert finetune(base, tmp_path / "pos", resume=True, keep_models=False) == read_results(tmp_path / "pos")
 
 
 def test_fine_tuning_does_not_change_the_encoder_it_starts_from(two_seeds, base):
@@ -151,7 +195,7 @@ def test_retrieval_rows_in_both_directions(base, tmp_path):
     [
         ({"task": "pos", "data": ["de=smallworld:0-9"]}, "no head for 'pos'"),
         ({"task": "retrieval", "data": ["en-de=smallworld:0-9"], "layer": 9}, "no layer 9"),
-        ({"task": "pos", "data": ["de=smallworld:0-9"], "layer": 1}, "unknown setting 'layer'"),
+        ({"task": "pos", "data": ["de=smallworld:0-9"], "layer": 1}, "unknown setting 'task.layer'"),
         ({"task": "retrieval", "data": []}, "nothing to evaluate on"),
         ({"task": "retrieval", "data": ["en-de=nowhere.tsv"]}, r"nowhere\.tsv"),
         ({"task": "retreival", "data": ["en-de=smallworld"]}, "did you mean"),
@@ -190,7 +234,15 @@ def test_invalid_fine_tuning_is_reported_and_leaves_nothing_behind(more, message
         ("de=mlqa/dev-context-de-question-de.json", "dev-context-question"),
         ("en=smallworld:0-30", "smallworld:0-30"),
         ("en=en.txt", "en"),
+        ("en~trans=en_ewt-ud-test.conllu", "ewt-ud-test"),
+        ("en~trans+inv=sets/en.conllu", "sets"),
+        ("en:en~syn@fr=ntrex.en.tsv", "ntrex"),
     ],
 )
 def test_languages_of_one_set_share_its_name(spec, name):
     assert dataset_name(spec) == name
+
+
+def test_two_sets_of_one_name_in_folders_of_one_name_are_refused():
+    with pytest.raises(UserError, match=r"two data sets have the same name: .* \(rename a file or its folder\)"):
+        dataset_names(["de=x/a/test.tsv", "de=y/a/test.tsv"])

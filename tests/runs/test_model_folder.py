@@ -5,8 +5,9 @@ import sys
 
 import pytest
 
+from paralign.encoder.card import lineage
 from paralign.errors import UserError
-from paralign.runs.model_folder import saved_task
+from paralign.runs.model_folder import describe_fine_tuned, saved_task
 
 OF = {"model": "base", "model_hash": "0", "method": "base", "control": False, "seeds": {}, "parent": None}
 
@@ -22,6 +23,31 @@ def test_the_task_of_a_model_is_used(tmp_path):
     assert task.name == "qa"
     assert task.config.max_pieces == 77
     assert facts["train"] == "en"
+
+
+@pytest.mark.parametrize(
+    ("task", "key", "names"),
+    [("topics", "labels", ["cat", "dog"]), ("ner", "types", ["LOC", "PER"]), ("parsing", "relations", ["a", "b"])],
+)
+def test_the_outputs_of_a_head_are_not_renamed(tmp_path, task, key, names):
+    folder = model(tmp_path, task=task, settings={key: names})
+    found, _ = saved_task(None, folder, {key: names})
+    assert list(getattr(found.config, key)) == names
+    with pytest.raises(UserError, match=rf"task\.{key} differs from that of the model.*leave task\.{key} out"):
+        saved_task(None, folder, {key: names[::-1]})
+
+
+def test_seeds_of_a_fine_tuned_model_share_a_lineage_and_other_data_and_settings_do_not():
+    """Models of earlier versions, which record neither, have the lineage they had: of base, task and language."""
+    facts = {"task": "pos", "settings": {"max_pieces": 9}, "train": "en", "of": OF}
+    made = {"training": {"sets": ["a"]}, "layers": {"reset": ""}, "dev": [], "digests": {"train": ["1"]}}
+    found = [describe_fine_tuned(facts)["lineage"], describe_fine_tuned(facts | {"made_by": made})["lineage"]]
+    found += [describe_fine_tuned(facts | {"made_by": made | {key: "other"}})["lineage"] for key in made]
+    found += [describe_fine_tuned(facts | {"made_by": made, "settings": {}})["lineage"]]
+    assert len(set(found)) == len(found)
+    assert found[0] == lineage("0", "pos", "en")
+    again = json.loads(json.dumps(facts | {"made_by": made, "of": OF | {"seeds": {"finetune": 3}}}))
+    assert describe_fine_tuned(again)["lineage"] == found[1]
 
 
 def test_a_missing_folder_is_not_called_a_model_without_a_task(tmp_path):

@@ -93,7 +93,7 @@ def test_the_layer_is_a_setting(encoder):
     scores = task.evaluate(encoder, None, Parallel(("en", "de"), TEXTS, TEXTS))
     assert {s.where.layer for s in scores} == {1}
     assert {s.metric for s in scores} == set(task.baselines(Parallel(("en", "de"), TEXTS, TEXTS))["chance"])
-    with pytest.raises(UserError, match=r"unknown setting 'layr' \(did you mean 'layer'"):
+    with pytest.raises(UserError, match=r"unknown setting 'task.layr' \(did you mean 'layer'"):
         find_task("retrieval", {"layr": 1})
 
 

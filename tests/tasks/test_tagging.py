@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paralign.encoder import Encoder
+from paralign.errors import UserError
 from paralign.formats.conllu import UPOS
 from paralign.formats.items import Tagged, Tree
 from paralign.objectives import Step
@@ -123,6 +124,9 @@ def test_batches_hold_every_row_and_their_targets_are_where_the_labels_are(encod
     assert other.fingerprint != batches.fingerprint
     few = ExampleBatches(encoder, ([row] for row in rows[:4]), TrainingConfig(batch=10))
     assert (few.size, few.steps_per_epoch) == (4, 1)
+    message = r"4 training records cannot be divided into 8 slices \(lower training\.accumulate to 4 or less"
+    with pytest.raises(UserError, match=message):
+        ExampleBatches(encoder, ([row] for row in rows[:4]), TrainingConfig(batch=16, accumulate=8))
 
 
 def test_the_heads_loss_is_cross_entropy_of_its_scores(encoder):

@@ -46,6 +46,9 @@ def test_a_long_sentence_is_cut_and_counted(encoder):
     (row,) = task.examples(encoder, [item], "en")
     assert len(row.pieces[0]) == 4
     assert task.cut == {"sentences cut to 6 pieces": 1}
+    long = Topics(TopicConfig(labels=NAMES, max_pieces=10 * encoder.max_pieces))
+    long.examples(encoder, [LabeledSentence("house " * 9 * encoder.max_pieces, "sports", "0", 1)], "en")
+    assert long.cut == {f"sentences cut to {encoder.max_pieces} pieces": 1}
 
 
 def test_topics_are_those_of_the_training_data():

@@ -149,6 +149,17 @@ def test_what_does_not_fit_is_refused(words, said, base, tmp_path, capsys):
     assert not (tmp_path / "maps").exists()
 
 
+def test_arguments_without_effect_are_refused_from_python_too(base, tmp_path):
+    with pytest.raises(UserError, match="--components has no effect with --kind shift"):
+        paralign.make_text_maps(str(base), text=TEXT[:2], out=tmp_path / "maps", components=5)
+    (tmp_path / "links").write_text("0-0\n" * 60)
+    given = {"pairs": "en-de=smallworld:0-60", "links": tmp_path / "links"}
+    with pytest.raises(UserError, match="--method has no effect with --links"):
+        paralign.make_map(str(base), **given, out=tmp_path / "maps", method="hmm")
+    assert not (tmp_path / "maps").exists()
+    paralign.make_map(str(base), **given, out=tmp_path / "maps", quiet=True)
+
+
 def test_a_text_without_sentences_is_refused(base, tmp_path):
     (tmp_path / "empty.txt").write_text("\n")
     with pytest.raises(UserError, match="there is no text of de"):

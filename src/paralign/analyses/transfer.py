@@ -213,7 +213,7 @@ def _is_main_metric(row: Measurement, metrics: dict[str, str]) -> bool:
 
 def _condition(row: Measurement) -> dict[str, str]:
     """Return how a score was measured, apart from encoder, language and seed."""
-    condition = {"data": row.dataset, "split": row.split}
+    condition = {"data": _without_language(row.dataset, row.language), "split": row.split}
     for section in ("task", "training", "layers"):
         settings = row.settings.get(section)
         for name, value in settings.items() if isinstance(settings, Mapping) else ():
@@ -225,7 +225,10 @@ def _condition(row: Measurement) -> dict[str, str]:
 
 
 def _without_language(name: str, language: str) -> str:
-    """Return the name of a training set: ``en.ewt-train`` of a derived language is ``ewt-train`` of the original."""
+    """Return the name of a data set without the base of a derived language.
+
+    Earlier versions called a file ``en.ewt-train`` for a derived language, and ``ewt-train`` for the original.
+    """
     derived = parse_derived(language)
     parts = [part for part in re.split(r"([._-])", name) if derived is None or part != derived.base]
     return re.sub(r"([._-])[._-]+", r"\1", "".join(parts)).strip("._-")

@@ -122,6 +122,13 @@ def hint_for(option: str, command: Any) -> str | None:
     hint = HINTS.get(option.replace("_", "-"))
     if hint is None or not hint.startswith("--"):
         return hint
+    if command.name == "grid" and "--set" in hint:  # settings of its runs are lists
+        setting = re.match(r"--set ([a-z]\w*\.\w+=[\w.]+)", hint)
+        return (
+            f"--set 'grid.pretrain=[\"{setting[1]}\"]' or grid.finetune, in place of the list of the recipe"
+            if setting
+            else None
+        )
     known = {name for parameter in command.params for name in parameter.opts}
     if "--set training." in hint or "--set data." in hint:
         return hint if "--recipe" in known else None  # other commands have settings of their own

@@ -62,8 +62,7 @@ def command(
         raise UserError(f"--kind {kind} needs {'--text' if kind in ('shift', 'lir', 'lsar') else '--pairs'}", hint=hint)
     of_pairs = {"--links": links, "--method": method, "--tokenized": tokenized, "--one-based": one_based}
     unused = [("--text", option) for option, value in of_pairs.items() if value and pairs is None]
-    unused += [("--links", "--method")] if links and method else []
-    unused += [(f"--kind {kind}", "--components")] if components and kind != "lir" else []
+    unused += [(f"--kind {kind}", "--components")] if components and text is None else []
     if unused:
         raise UserError(f"{unused[0][1]} has no effect with {unused[0][0]}", hint="remove it")
     if pairs is None:
@@ -73,7 +72,7 @@ def command(
             out=out,
             kind=kind,
             layer=layer,
-            components=components or 1,
+            components=components,
             limit=limit,
             lenient=lenient,
             quiet=quiet,
@@ -84,7 +83,7 @@ def command(
         pairs=pairs,
         out=out,
         links=links,
-        method=method or "hmm",
+        method=method,
         layer=layer,
         kind=kind,
         tokenized=tokenized,

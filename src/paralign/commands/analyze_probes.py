@@ -77,11 +77,11 @@ def analyze_probes(
     unknown = sorted(set(settings) - {"probes", "task"})
     if unknown:
         raise UserError(f"unknown section {unknown[0]!r}", hint="only probes.KEY and task.KEY can be set here")
-    config = resolve(ProbesConfig, settings.get("probes", {}))
+    config = resolve(ProbesConfig, settings.get("probes", {}), section="probes")
     kind = find_task_class(task)
     if not issubclass(kind, SupervisedTask):
         raise UserError(f"the task {task!r} has no head to train", hint="use pos, ner, nli, paraphrase or topics")
-    probed = kind(resolve(kind.Config, settings.get("task", {})))
+    probed = kind(resolve(kind.Config, settings.get("task", {}), section="task"))
     sets = []
     for spec in (*train, *eval):
         data, dropped = read_data(probed, spec, lenient, limit)

@@ -149,7 +149,7 @@ class _Texts:
             raise UserError(f"unknown section {min(set(settings) - {'data'})!r}", hint="only data.KEY can be set here")
         self.request = request
         self.specs: list[Any] = [*map(parse_pairs, request.pairs), *map(parse_text, request.text)]
-        self.config = resolve(FilterConfig, section(settings, "data"))
+        self.config = resolve(FilterConfig, section(settings, "data"), section="data")
         self.tokenizer, self.twin_offset = load_tokenizer(request.model), load_twin_offset(request.model)
         self.tokenizer_id = tokenizer_id(self.tokenizer, twin_offset=self.twin_offset)
         self.vocabulary = len(self.tokenizer) + self.twin_offset

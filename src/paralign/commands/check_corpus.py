@@ -71,7 +71,8 @@ def check_corpus(
     if set(settings) - {"check", "data"}:
         section = min(set(settings) - {"check", "data"})
         raise UserError(f"unknown section {section!r}", hint="only check.KEY and data.KEY can be set here")
-    config, filter = resolve(CheckConfig, settings.get("check", {})), resolve(FilterConfig, settings.get("data", {}))
+    config = resolve(CheckConfig, settings.get("check", {}), section="check")
+    filter = resolve(FilterConfig, settings.get("data", {}), section="data")
     folder = RunFolder(Path(out), "corpus check", command=command, fresh=True)
     tokenize_text, unknown = _tokenizer(model)
     leaks = OverlapSearch([*map(parse_source, test)], short=config.short, lenient=lenient)

@@ -12,7 +12,7 @@ import torch
 
 from paralign.commands.arguments import one_or_several
 from paralign.commands.map import fitted_on, map_languages, use_maps
-from paralign.config import merge, parse_override
+from paralign.config import difference, merge, parse_override, with_added_settings
 from paralign.console import echo, echo_dropped
 from paralign.encoder import Encoder
 from paralign.errors import UserError
@@ -54,7 +54,8 @@ def evaluate(
 ) -> list[Measurement]:
     """Evaluate an encoder or a fine-tuned model on a task.
 
-    Results are added to ``out/results.jsonl``; those of an earlier evaluation of the same model and data are replaced.
+    Results are added to ``out/results.jsonl``; those of an earlier evaluation of the same model, data,
+    layer and pooling are replaced. If that had other settings or maps, a note says so; another ``out`` keeps both.
 
     Args:
         model: folder or hub name of an encoder, or a fine-tuned ``seed-K/model`` for tasks with a head. ``retrieval``,
@@ -159,6 +160,8 @@ def evaluate(
     )
     all_rows = list(chain.from_iterable(measured))
     if folder.main:
+        if note := _note_of_replaced(folder.path, [row for row, _ in all_rows]):
+            echo(note, quiet=quiet)
         write_results(folder.path, all_rows)
     folder.save(status="done")
     written = [row for row, _ in all_rows]
@@ -198,7 +201,7 @@ def evaluation_settings(
         "data": list(data),
         "read": {"limit": limit, "split": split, "lenient": lenient, "dataset": dataset},
         "settings": task.config.model_dump(mode="json"),
-        **({"dev": list(dev)} if dev else {}),
+        "dev": list(dev),
     }
 
 
@@ -222,6 +225,23 @@ def _measure(
         return measured
     echo(f"{task.name}: {choice.label} chosen on development data ({100 * choice.score:.1f})", quiet=quiet)
     return [at_choice(rows, choice) for rows in measured]
+
+
+def _note_of_replaced(run: Path, rows: Sequence[Measurement]) -> str:
+    """Return a note on earlier scores that rows of other settings or maps replace; empty if there are none."""
+    before = {row.key(): row for row in read_results(run)} if (run / "results.jsonl").exists() else {}
+    changed: list[str] = []
+    for row in rows:
+        old = before.get(row.key())
+        if old is not None:
+            names: list[str] = [
+                name for name in ("maps", "task") if name == "maps" or name in old.settings
+            ]  # earlier: no task
+            was, now = (with_added_settings({name: one.settings.get(name, []) for name in names}) for one in (old, row))
+            changed += filter(None, [difference(was, now)])
+    if not changed:
+        return ""
+    return f"note: {len(changed)} scores in {run} are replaced: {changed[0]}; with another --out both are kept"
 
 
 def _model_facts(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from shlex import quote
 from typing import Any, Literal
@@ -53,7 +53,7 @@ def export(
         model: the encoder: a folder, a name on the hub, or an encoder that comes with paralign.
         out: the folder to create.
         pool: ``cls``, the state of the first piece, or ``mean`` over all pieces (in paralign itself, ``mean`` excludes
-            special pieces). None: ``cls`` for encoders aligned with it (objective ``moco``), otherwise ``mean``.
+            special pieces). None: the one its objectives were trained with, ``moco`` first; otherwise ``mean``.
         layer: number of the hidden state; layers above it are removed. None: the last.
         trim_vocabulary: texts, ``LANG=PATH``. Pieces that none of them uses are removed, except special pieces and
             single characters; texts of kept pieces have the same vectors. Empty: nothing is removed.
@@ -80,7 +80,7 @@ def export(
     echo_language_warnings(specs, quiet)
     encoder = Encoder.from_pretrained(model)
     facts = read_provenance(model)
-    pool = pool or ("cls" if "moco" in facts.get("objectives", ()) else "mean")
+    pool = pool or _trained_pool(facts)
     if pool not in ("cls", "mean"):
         raise UserError(f"unknown pool {pool!r}", hint="use cls or mean")
     if layer is not None and not 1 <= layer <= encoder.layers:
@@ -142,6 +142,18 @@ def export(
     description += "" if layer is None else f", layer {layer}"
     echo(f"{out}  ({description})", quiet=quiet)
     return out
+
+
+def _trained_pool(facts: Mapping[str, Any]) -> Literal["cls", "mean"]:
+    """Return the pooling that the objectives of an encoder were trained with."""
+    objectives = sorted(facts.get("objectives", ()), key=lambda name: name != "moco")
+    settings = facts.get("settings")
+    sections = [settings.get(name) if isinstance(settings, Mapping) else None for name in objectives]
+    pools = [section.get("pool") for section in sections if isinstance(section, Mapping)]
+    for pool in pools:
+        if pool in ("cls", "mean"):
+            return "cls" if pool == "cls" else "mean"
+    return "cls" if "moco" in objectives else "mean"
 
 
 def _scores(folders: Sequence[str | Path], encoder: Encoder, model: str, layer: int) -> list[Measurement]:

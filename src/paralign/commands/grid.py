@@ -116,8 +116,9 @@ def run_grid(
     unknown = sorted(set(settings) - {"grid"})
     if unknown or "grid" not in settings:
         message = f"unknown section {unknown[0]!r}" if unknown else "no section [grid]"
-        raise UserError(message, where=recipe, hint="only grid.KEY can be set here")
-    config = resolve(GridConfig, settings["grid"])
+        hint = "only grid.KEY can be set here; settings of the runs are in the lists grid.pretrain and grid.finetune"
+        raise UserError(message, where=recipe, hint=hint)
+    config = resolve(GridConfig, settings["grid"], section="grid")
     spec = parse_text(text)
     if parse_derived(spec.language) is not None:
         raise UserError(

@@ -31,7 +31,7 @@ def make_map(
     pairs: str,
     out: str | Path,
     links: str | Path | None = None,
-    method: str = "hmm",
+    method: str | None = None,
     layer: int | None = None,
     kind: str = "orthogonal",
     tokenized: bool = False,
@@ -48,7 +48,8 @@ def make_map(
         out: folder to create.
         links: file of word links of these pairs in Pharaoh format. Default ``None``: the pairs are aligned by
             ``method``, and the directions are intersected.
-        method: an aligner that needs only text: ``hmm``, ``ibm``, ``eflomal`` or ``my_module:Class``.
+        method: an aligner that needs only text: ``hmm``, ``ibm``, ``eflomal`` or ``my_module:Class``. Default ``None``:
+            ``hmm``. Not with ``links``.
         layer: hidden state to map, from 1. Default ``None``: the last.
         kind: ``orthogonal`` (a rotation) or ``linear`` (least squares).
         tokenized: words are separated by spaces. Default: words are found in the text.
@@ -67,12 +68,14 @@ def make_map(
     check_new_folder(Path(out))
     if kind not in KINDS:
         raise UserError(f"unknown kind of map {kind!r}", hint=" or ".join(KINDS))
+    if links is not None and method is not None:
+        raise UserError("--method has no effect with --links", hint="remove it")
     encoder = Encoder.from_pretrained(model).to(best_device())
     layer = _layer(encoder, layer)
     text, word_links = read_aligned_text(
         spec,
         links=links,
-        method=method,
+        method=method or "hmm",
         symmetrize="intersect",
         tokenized=tokenized,
         one_based=one_based,
@@ -108,7 +111,7 @@ def make_text_maps(
     out: str | Path,
     kind: str = "shift",
     layer: int | None = None,
-    components: int = 1,
+    components: int | None = None,
     limit: int | None = None,
     lenient: bool = False,
     quiet: bool = False,
@@ -121,7 +124,7 @@ def make_text_maps(
         out: folder to create; the map of each language is written to ``out/LANG``.
         kind: ``shift``, ``lir`` or ``lsar``; see :func:`paralign.words.text_map.maps_of_means`.
         layer: hidden state to map, from 1. Default ``None``: the last.
-        components: number of components that ``lir`` removes.
+        components: number of components that ``lir`` removes. Default ``None``: 1. Not with other kinds.
         limit: number of lines of each text that are read, the first ones. Default ``None``: all.
         lenient: drop and count lines that cannot be read.
         quiet: print nothing.
@@ -136,6 +139,9 @@ def make_text_maps(
     check_new_folder(out)
     if len({spec.language for spec in specs}) < len(specs):
         raise UserError("two texts are in one language", hint="give one text for each language")
+    if components is not None and kind != "lir":
+        raise UserError(f"--components has no effect with --kind {kind}", hint="remove it")
+    components = 1 if components is None else components
     echo_language_warnings(specs, quiet)
     encoder = Encoder.from_pretrained(model).to(best_device())
     layer = _layer(encoder, layer)

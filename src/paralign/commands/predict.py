@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from paralign.commands.arguments import one_or_several
 from paralign.config import merge, parse_override
 from paralign.console import echo, echo_dropped
 from paralign.encoder import Encoder
-from paralign.folders import check_outputs
+from paralign.folders import check_outputs, is_special
 from paralign.runs.inputs import files_read
 from paralign.runs.measure import echo_truncated
 from paralign.runs.model_folder import saved_head, saved_task
@@ -41,7 +42,7 @@ def predict(
             language models.
         data: data as ``LANG=PATH``; labels may be missing.
         out: output file, in the format of the task: TSV as in XNLI, JSON as in SQuAD, CoNLL-U, columns, or pairs as in
-            BUCC.
+            BUCC. A pipe or device is written to, without the further file of ``qa``.
         task: name of a task. None: the task of a fine-tuned model.
         overrides: settings of the task as ``task.key=value``.
         limit: number of items used, the first ones. None: all.
@@ -58,20 +59,28 @@ def predict(
     path = Path(out)
     check_outputs([path], [], force=force)
     task_instance, _ = saved_task(task, model, task_section(merge(*map(parse_override, overrides))))
+    special = is_special(path)  # written to, not replaced; further files would be elsewhere
+    outputs = [path] if special else task_instance.outputs(path)
+    check_outputs(outputs, [], force=force)
     dropped: Counter[str] = Counter()
     items = task_instance.read(data, lenient=lenient, dropped=dropped, limit=limit, labeled=False)
     echo_dropped(dropped, "items", quiet=quiet)
     inputs = files_read(data)
-    check_outputs([path], inputs, force=True)
+    check_outputs(outputs, inputs, force=True)
     encoder = Encoder.from_pretrained(model, allow_causal=task_instance.measures_causal()).to(best_device())
     head = saved_head(task_instance, encoder, model) if task_instance.trains else None
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=None if special else path.parent) as folder:
         with task_instance.autocast(encoder):
             temporary = task_instance.predict(encoder, head, items, Path(folder) / path.name)
-        written = [path.parent / file.name for file in temporary]
+        found = [file for file in temporary if not special or file.name == path.name]
+        written = [path.parent / file.name for file in found]
         check_outputs(written, inputs, force=force)
-        for file, final in zip(temporary, written, strict=True):
-            file.replace(final)
+        for file, final in zip(found, written, strict=True):
+            if special:
+                with file.open("rb") as source, final.open("wb") as sink:
+                    shutil.copyfileobj(source, sink)
+            else:
+                file.replace(final)
     echo_truncated(task_instance, data, set(), quiet)
     for file in written:
         echo(str(file), quiet=quiet)

@@ -135,7 +135,7 @@ def suite(
             state.finish(time.time() - began, stopped=True)
         raise
     state.finish(time.time() - began)
-    _summarize(state, page, quiet)
+    _summarize(state, quiet)
     state.raise_failed()
     return page
 
@@ -302,7 +302,7 @@ def _write_page(state: _State, cells: Sequence[SuiteCell], control: str | None, 
     return write_suite_report(found, out, trained=trained, control=control, title=f"Suite {title}").html
 
 
-def _summarize(state: _State, page: Path, quiet: bool) -> None:
+def _summarize(state: _State, quiet: bool) -> None:
     counts = {status: state.count(status) for status in ("done", "failed", "stopped", "not run")}
     echo(", ".join(f"{count} {status}" for status, count in counts.items() if count), quiet=quiet)
     if counts["stopped"] + counts["not run"]:

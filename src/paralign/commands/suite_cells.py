@@ -148,7 +148,7 @@ def other_seeds(
                 continue
             if trains or SEED in models[system]:
                 own = models[system].replace(SEED, number)
-                cell = SuiteCell(task, trains, system, own, int(number), folder, config.keep_models)
+                cell = SuiteCell(task, trains, system, own, int(number), folder, keep_model=False)  # it is only listed
                 if is_done(cell, with_encoder=local_folder(own).is_dir()):
                     found.append(cell)
     return found
@@ -202,7 +202,8 @@ def is_done(cell: SuiteCell, *, with_encoder: bool = True) -> bool:
         with_encoder: whether the encoder is compared too.
 
     Raises:
-        UserError: naming the settings, data or encoder that changed since the cell began, or the file that is damaged.
+        UserError: naming the settings, data or encoder that changed since the cell began, or the file that is damaged;
+            if the model is to be kept, and was not.
     """
     if not (cell.folder / "run.json").is_file():
         return False
@@ -232,7 +233,11 @@ def is_done(cell: SuiteCell, *, with_encoder: bool = True) -> bool:
         inputs = {"eval": data_files(task.eval)} | ({"dev": data_files(task.dev)} if task.dev else {})
     check_inputs(run, **inputs, **({"model": model_files(cell.model)} if with_encoder else {}))
     run.check_settings(settings)
-    return bool(check_results(cell.folder)) and run.finished
+    done = bool(check_results(cell.folder)) and run.finished
+    if done and cell.trains and cell.keep_model and not (cell.folder / f"seed-{cell.seed}" / "model").is_dir():
+        hint = "leave keep_models out, or remove this folder to train it again"
+        raise UserError("the cell is done, but its model was not kept", where=cell.folder, hint=hint)
+    return done
 
 
 @lru_cache(maxsize=64)

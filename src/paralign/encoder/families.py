@@ -14,6 +14,7 @@ from transformers import (
     CONFIG_MAPPING,
     MODEL_FOR_CAUSAL_LM_MAPPING,
     MODEL_FOR_MASKED_LM_MAPPING,
+    MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING,
     MODEL_MAPPING,
     AutoConfig,
     AutoModel,
@@ -158,7 +159,8 @@ def read_family(path: str, name: str, *, allow_causal: bool = False) -> PreTrain
     except Exception as error:  # checks of configs raise many types of errors
         message = f"cannot load the model: {first_line(error)}"
         raise (UserError(message, where=name) if Path(path).exists() else unavailable(name, message)) from error
-    if getattr(config, "is_encoder_decoder", False):
+    # A T5EncoderModel does not call itself an encoder-decoder, but its family is loaded with a decoder.
+    if getattr(config, "is_encoder_decoder", False) or type(config) in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING:
         raise UserError(f"{config.model_type} models are encoder-decoders, not encoders", where=name, hint=_HINT)
     if is_causal(config) and not allow_causal:
         raise not_an_encoder(config.model_type, name)

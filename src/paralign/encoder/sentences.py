@@ -22,8 +22,8 @@ __all__ = [
     "by_length",
     "check_pooling",
     "cut_pieces",
-    "encode_sentences",
     "encoded",
+    "sentence_vectors",
     "sentence_view",
 ]
 
@@ -133,7 +133,7 @@ class EncodesText:
         wrong = [type(text).__name__ for text in sentences if not isinstance(text, str)]
         if wrong:
             raise UserError(f"texts are strings, not {wrong[0]}", hint="encode(list_of_strings)")
-        pools, _ = encode_sentences(self, sentences, language, pools=[pool], layer=self.layer_number(layer))
+        pools, _ = sentence_vectors(self, sentences, language, pools=[pool], layer=self.layer_number(layer))
         vectors = pools[pool]
         if normalize_embeddings:
             lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -203,7 +203,7 @@ def encoded(
 
 
 @torch.no_grad()
-def encode_sentences(
+def sentence_vectors(
     encoder: EncodesViews,
     texts: list[str],
     language: str | None,
@@ -212,7 +212,25 @@ def encode_sentences(
     layer: int | None = None,
     budget: int = _BUDGET,
 ) -> tuple[dict[str, Vectors], int]:
-    """Return sentence vectors, as :func:`paralign.encoder.vectors.sentence_vectors`."""
+    """Return sentence vectors, in fp32 and without dropout.
+
+    Args:
+        encoder: the encoder; its training mode is restored.
+        texts: n sentences.
+        language: their language, for the encoder's maps and for derived languages. None: no particular one.
+        pools: ``cls`` (first piece), ``mean`` (over pieces, special ones excluded), ``last`` (last piece); one or more.
+        layer: number of the hidden state, 0 for the embeddings. None: the last.
+        budget: number of padded pieces encoded at once.
+
+    Returns:
+        The vectors by pooling, shape: [n, d], and the number of sentences cut to the encoder's longest row.
+
+    >>> from paralign.encoder import Encoder
+    >>> encoder = Encoder.from_pretrained("paralign-mini")
+    >>> vectors, cut = sentence_vectors(encoder, ["The dog sleeps.", "A cat sleeps."], "en", pools=["mean"])
+    >>> vectors["mean"].shape, cut
+    ((2, 256), 0)
+    """
     for pool in pools:
         check_pooling(encoder, pool)
     pieces, cut = cut_pieces(encoder, texts, language)

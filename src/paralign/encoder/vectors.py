@@ -13,42 +13,19 @@ import torch
 from paralign.device import on_device
 from paralign.encoder.encoder import Encoder
 from paralign.encoder.layer_cache import layers_of
-from paralign.encoder.sentences import by_length, check_pooling, cut_pieces, encode_sentences, encoded, sentence_view
+from paralign.encoder.sentences import (
+    by_length,
+    check_pooling,
+    cut_pieces,
+    encoded,
+    sentence_vectors,
+    sentence_view,
+)
 
 __all__ = ["layer_vectors", "piece_states", "sentence_vectors", "sentence_view"]
 
 Pieces = Sequence[npt.NDArray[np.int64]]
 Vectors = npt.NDArray[np.float32]
-
-
-def sentence_vectors(
-    encoder: Encoder,
-    texts: list[str],
-    language: str | None,
-    *,
-    pools: Sequence[str],
-    layer: int | None = None,
-    budget: int = 8192,
-) -> tuple[dict[str, Vectors], int]:
-    """Return sentence vectors, in fp32 and without dropout.
-
-    Args:
-        encoder: the encoder; its training mode is restored.
-        texts: n sentences.
-        language: their language, for the encoder's maps and for derived languages. None: no particular one.
-        pools: ``cls`` (first piece), ``mean`` (over pieces, special ones excluded), ``last`` (last piece); one or more.
-        layer: number of the hidden state, 0 for the embeddings. None: the last.
-        budget: number of padded pieces encoded at once.
-
-    Returns:
-        The vectors by pooling, shape: [n, d], and the number of sentences cut to the encoder's longest row.
-
-    >>> encoder = Encoder.from_pretrained("paralign-mini")
-    >>> vectors, cut = sentence_vectors(encoder, ["The dog sleeps.", "A cat sleeps."], "en", pools=["mean"])
-    >>> vectors["mean"].shape, cut
-    ((2, 256), 0)
-    """
-    return encode_sentences(encoder, texts, language, pools=pools, layer=layer, budget=budget)
 
 
 @torch.no_grad()

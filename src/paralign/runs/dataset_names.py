@@ -15,14 +15,17 @@ __all__ = ["dataset_name", "dataset_names"]
 
 
 def dataset_name(spec: str) -> str:
-    """Return the name of a data set without its language.
+    """Return the name of a data set without its language. Derived languages have the names of their base.
 
     >>> dataset_name("en-de=ntrex.en-de.test.tsv"), dataset_name("en-de=ntrex.en-de.test.tsv.zst")
     ('ntrex.test', 'ntrex.test')
     >>> dataset_name("en=sib200.eng_Latn.test.tsv")
     'sib200.test'
+    >>> dataset_name("en=en_ewt-ud-test.conllu"), dataset_name("en~trans=en_ewt-ud-test.conllu")
+    ('ewt-ud-test', 'ewt-ud-test')
     """
     tags, _, path = spec.partition("=")
+    tags = "-".join(tag.partition("~")[0] for tag in re.split("[-:]", tags))
     name = re.sub(r"\.(tsv|txt|conllu|jsonl?)\b", "", uncompressed_name(Path(path.split(",")[0]).name))
     name = re.sub(r"(?<![A-Za-z])([a-z]{2,3})[_-][A-Z][a-z]{3}(?![A-Za-z])", r"\1", name)  # without the script
     languages = {(find_tag(tag) or tag) for tag in re.split("[-:]", tags)} | {tags}
@@ -58,7 +61,7 @@ def dataset_names(specs: Sequence[str], given: str | None = None) -> list[str]:
     for pair, count in Counter(zip(tags, names, strict=True)).items():
         if count > 1:
             same = [spec for spec, *key in zip(specs, tags, names, strict=True) if tuple(key) == pair]
-            hint = "leave --dataset out" if given else "rename a file, or use --dataset"
+            hint = "leave --dataset out" if given else "rename a file or its folder"
             hint = "remove one" if len({*same}) < len(same) else hint
             raise UserError(f"two data sets have the same name: {' and '.join(same)}", hint=hint)
     return names

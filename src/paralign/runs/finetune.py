@@ -116,10 +116,16 @@ class FinetuneRun:
 
         Raises:
             Stopped: after Ctrl-C or SIGTERM, with a checkpoint saved.
-            UserError: if a seed failed, after the others have ended.
+            UserError: if models are to be kept and that of a finished seed was not; if a seed failed, after the others
+                have ended.
         """
         for seed in sorted(self._done & set(self.seeds)):
             check_model(self._seed_folder(seed) / "model")
+            if keep_models and not (self._seed_folder(seed) / "model").is_dir():
+                hint = "add --no-keep-models, or use another --out to train it again"
+                raise UserError(
+                    "the seed is done, but its model was not kept", where=self._seed_folder(seed), hint=hint
+                )
         if self.finished:
             echo(f"{self.options.out} is finished", quiet=self.options.quiet)
             return read_results(self._results)
@@ -223,11 +229,13 @@ class FinetuneRun:
 
             def score() -> float:
                 with self.task.autocast(self.encoder):
-                    value = self.task.evaluate(self.encoder, head, dev)[0].value
+                    main = self.task.evaluate(self.encoder, head, dev)[0]
                 self.task.cut.clear()  # the development set is evaluated after every epoch
-                return value
+                best.lower_is_better = main.metric in self.task.info.lower_is_better
+                return main.value
 
-            callbacks.append(DevelopmentScore(score))
+            best = DevelopmentScore(score)
+            callbacks.append(best)
         if self.options.track:
             callbacks.append(Trackers(self.options.track))
         return callbacks
@@ -280,7 +288,12 @@ class FinetuneRun:
         with atomic_folder(folder, replace=True) as part:
             self.encoder.save_pretrained(part)
             save_file({k: v.contiguous() for k, v in head.state_dict().items()}, part / "head.safetensors")
-            task_facts = {"task": self.task_name, "settings": self.task.config.model_dump(mode="json"), **facts}
+            task_facts = {
+                "task": self.task_name,
+                "settings": self.task.config.model_dump(mode="json"),
+                "made_by": self._made_by(),
+                **facts,
+            }
             (part / "task.json").write_text(json.dumps(task_facts, ensure_ascii=False), encoding="utf-8")
             write_digests(part)
 
@@ -300,6 +313,16 @@ class FinetuneRun:
         self._cost.warn(languages, self.options.quiet)
         tests = [(spec, test) for spec, test, _ in self.tests]
         self._cost.warn(warn_of_data(self.task, self.encoder, tests, seen), self.options.quiet)
+
+    def _made_by(self) -> dict[str, Any]:
+        """Return what seeds of a fine-tuned encoder have in common, apart from its base and the task."""
+        inputs = self.folder.facts["inputs"]
+        return {
+            "training": self._recorded["training"],
+            "layers": self.config.layers.model_dump(mode="json"),
+            "dev": dataset_names([self.data.dev] if self.data.dev else []),
+            "digests": {name: [file["blake2b"] for file in inputs.get(name, [])] for name in ("train", "dev")},
+        }
 
     def _recorded_training(self) -> dict[str, Any]:
         """Return what results record about training: the sets, and settings that differ from the task's defaults."""

@@ -104,8 +104,8 @@ class RunFolder:
         """Check that a run is resumed with the settings it began with.
 
         Args:
-            settings: settings that affect the result. In ``data``, files are compared by name; their contents are
-                compared by digest (:func:`paralign.runs.inputs.check_inputs`), wherever they are.
+            settings: settings that affect the result. In ``data`` and ``dev``, files are compared by name; their
+                contents are compared by digest (:func:`paralign.runs.inputs.check_inputs`), wherever they are.
 
         Raises:
             UserError: naming the settings that differ.
@@ -254,7 +254,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _movable(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: _without_folders(value) if key == "data" else value for key, value in settings.items()}
+    return {key: _without_folders(value) if key in ("data", "dev") else value for key, value in settings.items()}
 
 
 def _without_folders(value: Any) -> Any:

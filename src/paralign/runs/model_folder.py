@@ -27,6 +27,8 @@ __all__ = ["describe_encoder", "describe_fine_tuned", "describe_model", "saved_h
 
 _CAUSAL = " (causal LM, measured only)"
 """Added to the names of causal language models in tables."""
+_OUTPUTS = {"labels", "types", "relations"}
+"""Settings of tasks that name the outputs of a head, in their order."""
 
 
 class _EncoderFacts(BaseModel):
@@ -78,13 +80,17 @@ def describe_encoder(encoder: Encoder, model: str, system: str | None) -> dict[s
 def describe_fine_tuned(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return where the weights of a fine-tuned model come from: ``parent``, ``lineage`` and, if known, ``origin``.
 
+    Models that differ only by seed have one lineage: it depends on the base, the task, and the data and settings of
+    training.
+
     Args:
         facts: the content of its ``task.json``.
     """
     of = facts["of"]
     start = of.get("lineage") or of["model_hash"]
     known = {"origin": of["origin"]} if of.get("origin") else {}
-    return {"parent": of["model_hash"], "lineage": lineage(start, facts["task"], facts["train"]), **known}
+    made_by = [facts["made_by"], facts["settings"]] if "made_by" in facts else []  # not in earlier versions
+    return {"parent": of["model_hash"], "lineage": lineage(start, facts["task"], facts["train"], *made_by), **known}
 
 
 def describe_model(encoder: Encoder, model: str) -> dict[str, Any]:
@@ -109,8 +115,9 @@ def saved_task(name: str | None, model: str, settings: Mapping[str, Any]) -> tup
         the task, and the facts stored with the model if it is a fine-tuned one.
 
     Raises:
-        UserError: if the model was fine-tuned for another task, if no task is named and there is none, and if the file
-            of a fine-tuned model names a class that is not in the table of tasks.
+        UserError: if the model was fine-tuned for another task, if no task is named and there is none, if the file of
+            a fine-tuned model names a class that is not in the table of tasks, and for settings that would rename the
+            outputs of its head.
     """
     facts = _task_file(model)
     if name is None and facts and facts["task"] not in TASKS:
@@ -129,6 +136,11 @@ def saved_task(name: str | None, model: str, settings: Mapping[str, Any]) -> tup
         raise UserError("this model was not fine-tuned for a task", where=model, hint=hint)
     stored = facts.get("settings", {}) if facts and facts["task"] == name else {}
     task = find_task(name, merge(stored, settings))
+    given = task.config.model_dump(mode="json")
+    for key in _OUTPUTS & settings.keys() & stored.keys():
+        if given[key] != stored[key]:
+            message = f"task.{key} differs from that of the model, which would give its outputs other names"
+            raise UserError(message, where=model, hint=f"leave task.{key} out, or fine-tune another model with it")
     if task.trains and facts and facts["task"] != name:
         raise UserError(f"the model was fine-tuned for {facts['task']!r}, not {name!r}", where=model)
     return task, facts

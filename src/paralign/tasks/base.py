@@ -176,6 +176,13 @@ class Task(ABC):
         """
         raise UserError(f"the task {self.name!r} has no predictions", hint="use paralign evaluate")
 
+    def outputs(self, path: Path) -> list[Path]:
+        """Return the files that :meth:`predict` writes for a ``path``, which are checked before it is called.
+
+        Default: ``path`` alone.
+        """
+        return [path]
+
     def texts_of(self, data: Any) -> Iterable[Sequence[str]]:
         """Return the texts of each item, to look for train–test overlap. Default: none."""
         return ()
@@ -227,7 +234,7 @@ def find_task(name: str, settings: Mapping[str, Any] | None = None) -> Task:
         UserError: if there is no such task, or a setting is wrong.
     """
     task_class = find_task_class(name)
-    return task_class(resolve(task_class.Config, settings or {}))
+    return task_class(resolve(task_class.Config, settings or {}, section="task"))
 
 
 def read_data(task: Task, spec: str, lenient: bool, limit: int | None) -> tuple[Any, Counter[str]]:

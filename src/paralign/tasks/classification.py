@@ -125,7 +125,7 @@ class _PairTask(Classification):
         rows = []
         for index, (item, (first, _), (second, _)) in enumerate(zip(items, firsts, seconds, strict=True)):
             if len(first) + len(second) > longest:
-                self.cut[f"sentence pairs cut to {self.config.max_pieces} pieces"] += 1
+                self.cut[f"sentence pairs cut to {min(self.config.max_pieces, encoder.max_pieces)} pieces"] += 1
                 keep = min(len(second), max(longest // 2, longest - len(first)))  # the longer one is cut first
                 first, second = first[: longest - keep], second[:keep]
             label = np.array([self.relations.index(item.label) if item.label else 0])

@@ -15,6 +15,7 @@ from paralign.batches.batching import BatchPlan
 from paralign.batches.rows import Segment, View, assemble
 from paralign.device import processes
 from paralign.encoder import Encoder
+from paralign.errors import UserError
 from paralign.ragged import row_starts
 from paralign.training import TrainingConfig
 
@@ -152,6 +153,9 @@ class ExampleBatches:
         encoder: gives the special pieces.
         records: groups of rows that share a batch, as code-switched examples do; usually one row each.
         training: batch size (in rows), seed and window.
+
+    Raises:
+        UserError: if there are fewer records than slices (``training.accumulate``).
     """
 
     def __init__(self, encoder: Encoder, records: Iterable[Sequence[Example]], training: TrainingConfig) -> None:
@@ -165,6 +169,9 @@ class ExampleBatches:
         together = max(1, round(self._store.rows / max(1, self.records)))
         self.size = min(max(1, training.batch // together), self.records)
         parts = training.accumulate * processes()
+        if 0 < self.records < parts:
+            hint = f"lower training.accumulate to {max(1, self.records // processes())} or less, or give more data"
+            raise UserError(f"{self.records:,} training records cannot be divided into {parts} slices", hint=hint)
         if self.size < training.batch:  # smaller than requested, but still divisible into equal slices
             self.size = max(parts, self.size // parts * parts)
         groups = np.zeros(self.records, np.int64)

@@ -206,9 +206,13 @@ class QuestionAnswering(SupervisedTask):
         text = f"SQuAD's scorer counts an answer in {data.language} as one word, so that F1 is nearly exact match"
         return (f"{text}; --set task.normalize=mlqa scores its characters",)
 
+    def outputs(self, path: Path) -> list[Path]:
+        """Return the file, and ``STEM.nbest.json``."""
+        return [path, path.with_name(f"{path.stem}.nbest.json")]
+
     def write(self, path: Path, answered: Iterable[tuple[Question, Answer]]) -> list[Path]:
         """Write ``{id: text}`` for the official scorers, and candidates with probabilities to ``STEM.nbest.json``."""
-        n_best_path = path.with_name(f"{path.stem}.nbest.json")
+        _, n_best_path = self.outputs(path)
         texts: dict[str, str] = {}
 
         def candidates() -> Iterator[tuple[str, Any]]:

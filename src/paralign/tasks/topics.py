@@ -87,7 +87,7 @@ class Topics(Classification):
             zip(items, encoder.tokenize([item.text for item in items], language), strict=True)
         ):
             if len(pieces) > longest:
-                self.cut[f"sentences cut to {self.config.max_pieces} pieces"] += 1
+                self.cut[f"sentences cut to {min(self.config.max_pieces, encoder.max_pieces)} pieces"] += 1
             label = np.array([number.get(item.label, 0)])
             rows.append(Example((pieces[:longest],), np.zeros(1, np.int64), label, index))
         return rows

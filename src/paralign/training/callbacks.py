@@ -128,15 +128,23 @@ class HeldOutEvaluation(Callback):
 class DevelopmentScore(Callback):
     """Scores the model after every epoch; the weights of the best epoch become the result of the run.
 
+    Of equal scores the first is the best. A score that is undefined (NaN) is worse than all others.
+
     Args:
-        score: evaluates the model on development data; higher is better.
+        score: evaluates the model on development data.
+        lower_is_better: whether smaller scores are better.
+
+    Attributes:
+        lower_is_better: as given; ``score`` may set it, if only the evaluation tells the metric.
     """
 
     name = "best"
 
-    def __init__(self, score: Callable[[], float]) -> None:
+    def __init__(self, score: Callable[[], float], *, lower_is_better: bool = False) -> None:
         self._score = score
-        self.best: dict[str, Any] = {"step": 0, "score": -math.inf}
+        self.lower_is_better = lower_is_better
+        self.best: dict[str, Any] = {"step": 0, "score": None}  # step 0: no weights were kept
+        self._undefined: list[int] = []
 
     def on_step_end(self, trainer: CallbackTrainer) -> None:
         """Score at the end of an epoch, and keep the weights if they are the best so far."""
@@ -144,19 +152,37 @@ class DevelopmentScore(Callback):
             return
         with trainer.evaluation():
             value = trainer.from_main_process(self._score())
-        trainer.record(event="score", step=trainer.step, score=value)
-        if value > self.best["score"]:
-            self.best = {"step": trainer.step, "score": value}
+        score = None if math.isnan(value) else value  # JSON has no NaN
+        trainer.record(event="score", step=trainer.step, score=score)
+        if score is None:
+            self._undefined.append(trainer.step)
+        if self.best["step"] == 0 or self._is_better(score):
+            self.best = {"step": trainer.step, "score": score}
             trainer.save_best()
+
+    def _is_better(self, score: float | None) -> bool:
+        best = self.best["score"]
+        if score is None or best is None:
+            return score is not None
+        return bool(score < best if self.lower_is_better else score > best)
 
     def on_train_end(self, trainer: CallbackTrainer) -> None:
         """Restore the best weights."""
-        trainer.load_best()
+        if self.best["step"]:  # earlier versions kept none if every score was undefined
+            trainer.load_best()
+
+    def alarms(self) -> list[str]:
+        """Return a warning if development scores were undefined."""
+        if not self._undefined:
+            return []
+        steps = ", ".join(map(str, self._undefined))
+        return [f"the development score is undefined after step {steps}; kept: the weights of step {self.best['step']}"]
 
     def state_dict(self) -> dict[str, Any]:
-        """Return step and score of the best epoch."""
-        return self.best
+        """Return step and score of the best epoch, and the steps after which the score was undefined."""
+        return {**self.best, "undefined": self._undefined}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore step and score of the best epoch."""
-        self.best = dict(state)
+        """Restore what :meth:`state_dict` returned."""
+        self.best = {"step": state["step"], "score": state["score"]}
+        self._undefined = list(state.get("undefined", ()))
