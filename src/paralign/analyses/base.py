@@ -137,4 +137,4 @@ def find_analysis(name: str, settings: Mapping[str, Any] | None = None) -> Analy
     """
     implementations = {key: entry.implementation for key, entry in ANALYSES.items() if entry.implementation}
     analysis_class = find_class("analysis", name, implementations, Analysis)
-    return analysis_class(resolve(analysis_class.Config, settings or {}))
+    return analysis_class(resolve(analysis_class.Config, settings or {}, section=name))

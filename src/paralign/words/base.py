@@ -179,4 +179,4 @@ def make_aligner(name: str, options: AlignerOptions, settings: Mapping[str, Any]
         raise UserError("--train and --load cannot be combined", hint="an aligner that is loaded is not trained")
     if options.save is not None:
         check_new_folder(Path(options.save))
-    return aligner(resolve(aligner.Config, settings or {}), options)
+    return aligner(resolve(aligner.Config, settings or {}, section="words"), options)
