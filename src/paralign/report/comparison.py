@@ -27,6 +27,7 @@ __all__ = [
     "compare_cells",
     "compare_rows",
     "mean_of_known",
+    "paired_scores",
     "resample_cells",
     "scores_by_seed",
     "set_average_interval",
@@ -78,6 +79,31 @@ def scores_by_seed(scores: Mapping[Unit, float]) -> Mapping[Any, float]:
                 by_seed.setdefault((stage, getattr(seeds, stage)), []).append(score)
             return {seed: math.fsum(values) / len(values) for seed, values in by_seed.items()}
     return dict(scores)
+
+
+def paired_scores(
+    treated: Mapping[Unit, float], control: Mapping[Unit, float]
+) -> tuple[Mapping[Any, float], Mapping[Any, float]]:
+    """Return the independent scores of two systems, with the same keys where seeds of one belong to those of the other.
+
+    If each independent seed of both systems has one score, they are paired by the last stage whose seeds are the same
+    and differ between all scores of a system: the seeds of fine-tuning, where only one of the systems was aligned with
+    several.
+
+    Args:
+        treated: scores of a system, by unit.
+        control: scores of the control.
+    """
+    by_seed = scores_by_seed(treated), scores_by_seed(control)
+    if (len(by_seed[0]), len(by_seed[1])) != (len(treated), len(control)):
+        return by_seed
+    for stage in reversed(_STAGES):
+        first, second = (
+            {getattr(seeds, stage): score for (seeds, _), score in side.items()} for side in (treated, control)
+        )
+        if first.keys() == second.keys() and None not in first and len(first) == len(treated) == len(control) > 1:
+            return first, second
+    return by_seed
 
 
 def set_interval(cell: Cell) -> None:
@@ -159,7 +185,7 @@ def compare_cells(cell: Cell, control: Cell) -> str | None:
         over_items = compare_resampled([(cell.resampled, control.resampled)])
     else:
         over_items = paired_bootstrap(cell.items, control.items, statistic=cell.statistic)
-    cell.comparison = compare_over_seeds(over_items, scores_by_seed(cell.scores), scores_by_seed(control.scores))
+    cell.comparison = compare_over_seeds(over_items, *paired_scores(cell.scores, control.scores))
     return None
 
 
@@ -191,7 +217,7 @@ def compare_rows(row: Row, control: Row, languages: Sequence[str]) -> dict[str, 
         else:
             items = [(cell.items, other.items) for cell, other in pairs]
             over_items = paired_bootstrap_mean(items, statistic=pairs[0][0].statistic)
-        sides = [scores_by_seed(side.average_scores) for side in (row, control)]
+        sides = paired_scores(row.average_scores, control.average_scores)
         row.average_comparison = compare_over_seeds(over_items, *sides)
     return reasons
 

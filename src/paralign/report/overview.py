@@ -5,8 +5,9 @@
 * The overall score is the mean over the tasks that every system has finished, each with the same weight. Error rates
   count as 1 - rate. Tasks whose scores are not shares or correlations, such as losses, are left out.
 
-Differences from the control follow the rule of all tables (:mod:`paralign.metrics.significance`): both systems are
-scored on the same resampled test items of every test set, and seeds are compared one by one.
+Differences from the control follow the rule of all tables (:mod:`paralign.metrics.significance`). That of a task with
+one table is the table's. For means over several tables or tasks, both systems are scored on the same resampled test
+items of every test set, and compared by the seeds of the suite.
 """
 
 from __future__ import annotations
@@ -123,7 +124,9 @@ def build_overview(tables: Mapping[str, Sequence[Table]], systems: Sequence[str]
         control = by_name.get(row.reference or "")
         if control is not None:
             row.scores = {
-                name: compare(score, control.scores[name]) if name in control.scores else score
+                name: compare(score, control.scores[name])
+                if len(headline[name]) > 1 and name in control.scores
+                else score
                 for name, score in row.scores.items()
             }
     for row in rows:
@@ -133,7 +136,7 @@ def build_overview(tables: Mapping[str, Sequence[Table]], systems: Sequence[str]
             )
     for row in rows:
         control = by_name.get(row.reference or "")
-        if control is not None and row.overall is not None and control.overall is not None:
+        if control is not None and len(common) > 1 and row.overall is not None and control.overall is not None:
             row.overall = compare(row.overall, control.overall)
     return Overview(columns, rows, common, _notes(columns, common))
 
@@ -150,10 +153,12 @@ def group_by_control(rows: Sequence[AnyRow]) -> list[AnyRow]:
 
 
 def mean_score(parts: Sequence[TaskScore]) -> TaskScore:
-    """Return the mean of scores, seed by seed and resample by resample.
+    """Return the mean of scores, seed by seed and resample by resample; of one score, the score with its comparison.
 
     Seeds are those that all parts have; a part without seeds counts for each of them.
     """
+    if len(parts) == 1:
+        return parts[0]
     count = len(parts)
     seeded = [set(part.by_seed) for part in parts if set(part.by_seed) != {None}]
     seeds = set.intersection(*seeded) if seeded else {None}
@@ -177,9 +182,14 @@ def compare(score: TaskScore, control: TaskScore) -> TaskScore:
 
 def _turned(score: TaskScore) -> TaskScore:
     """Return 1 - score."""
-    draw = score.resampled
-    turned = None if draw is None else Resampled(1 - draw.score, 1 - draw.resamples, draw.items)
-    return TaskScore(1 - score.value, {seed: 1 - value for seed, value in score.by_seed.items()}, turned)
+    draw, compared = score.resampled, score.comparison
+    return TaskScore(
+        1 - score.value,
+        {seed: 1 - value for seed, value in score.by_seed.items()},
+        None if draw is None else Resampled(1 - draw.score, 1 - draw.resamples, draw.items),
+        None if score.difference is None else -score.difference,
+        compared and replace(compared, difference=-compared.difference, low=-compared.high, high=-compared.low),
+    )
 
 
 def _column(name: str, tables: Sequence[Table]) -> TaskColumn:
@@ -199,13 +209,15 @@ def _task_score(rows: Sequence[Row], tables: Sequence[Table], seeds: SeedOf) -> 
 def _table_score(row: Row, seeds: SeedOf) -> TaskScore | None:
     if row.average is not None:
         value, units = row.average, row.average_scores
+        difference, comparison = row.average_difference, row.average_comparison
     elif len(row.cells) == 1:
         cell = next(iter(row.cells.values()))
         value, units = cell.mean, cell.scores
+        difference, comparison = cell.difference, cell.comparison
     else:
         return None
     by_seed = {seeds.get((row.system, unit)): score for unit, score in units.items()}
-    return TaskScore(value, by_seed, row.resampled)
+    return TaskScore(value, by_seed, row.resampled, difference, comparison)
 
 
 def _notes(columns: Sequence[TaskColumn], common: Sequence[str]) -> list[str]:
