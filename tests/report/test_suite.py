@@ -303,3 +303,14 @@ def test_one_task_has_the_test_of_its_table(tmp_path, metric, kind, alignments, 
     wanted = f"{100 * sign * truth.difference:+.1f}\\* [{100 * low:.1f}, {100 * high:.1f}]"
     (_, _, overview), (_, _, table) = list(tables_of(paths.markdown).values())[:2]
     assert [cell.partition("<br>")[2] for cell in (*overview[1:], *table[1:])] == [wanted] * 3
+
+
+def test_a_task_without_a_common_language_has_no_score(tmp_path):
+    cells = [cell for cell in suite(tmp_path) if cell.task != "second"]
+    for system, language in (("control", "de"), ("base", "zh"), ("ppa", "zh")):
+        for seed in (0, 1):
+            items = {language: items_of("second", system, language, seed)}
+            cells.append(cell(tmp_path / "other", "second", "pos", system, seed, items))
+    text = write_suite_report(cells, tmp_path / "report.html").markdown.read_text()
+    assert "Not in the overall score, because no language was measured with every system: second." in text
+    assert "not every system has finished it" not in text

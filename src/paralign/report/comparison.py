@@ -30,8 +30,8 @@ __all__ = [
     "paired_scores",
     "resample_cells",
     "scores_by_seed",
-    "set_average_interval",
     "set_interval",
+    "set_ranked_interval",
     "unbeaten_baselines",
     "verdict",
 ]
@@ -122,29 +122,28 @@ def set_interval(cell: Cell) -> None:
         cell.interval = interval_over_seeds(cell.mean, cell.interval, sd, len(by_seed))
 
 
-def set_average_interval(row: Row, languages: Sequence[str]) -> None:
-    """Set the 95 % interval of the average, or of the only score, over test items and, with several seeds, over seeds.
+def set_ranked_interval(row: Row, languages: Sequence[str]) -> None:
+    """Set the 95 % interval of the ranked score, over test items and, with several seeds, over seeds.
 
     It is left out where the items of a language are unknown.
 
     Args:
         row: a system whose cells have been resampled.
-        languages: languages of the average.
+        languages: languages by which systems are ranked.
     """
-    cells = [row.cells[language] for language in languages] if row.average is not None else list(row.cells.values())
-    resampled = [cell.resampled for cell in cells]
-    if not resampled or (row.average is None and len(resampled) > 1) or None in resampled:
+    resampled = [row.cells[language].resampled for language in languages]
+    if not resampled or None in resampled:
         return
     scores = np.mean([part.resamples for part in resampled if part is not None], axis=0)
     scores = scores[np.isfinite(scores)]
-    value = row.average if row.average is not None else cells[0].mean
-    if not len(scores) or not math.isfinite(value):
+    ranked = row.ranked_score(languages)
+    if not len(scores) or not math.isfinite(ranked.value):
         return
     low, high = np.percentile(scores, [2.5, 97.5])
     interval = float(low), float(high)
-    by_seed = list(scores_by_seed(row.average_scores if row.average is not None else cells[0].scores).values())
+    by_seed = list(scores_by_seed(ranked.scores).values())
     sd = mean_sd(by_seed)[1] if by_seed else None
-    row.average_interval = interval if sd is None else interval_over_seeds(value, interval, sd, len(by_seed))
+    row.ranked_interval = interval if sd is None else interval_over_seeds(ranked.value, interval, sd, len(by_seed))
 
 
 def resample_cells(cells: Iterable[Cell]) -> None:

@@ -1,7 +1,8 @@
 """The overview of a suite: a score of each system on each task, and one overall score.
 
-* The score of a task is the mean over the languages of its table, without the training language; of the only language
-  if there is one. If a task has several tables of its main metric (poolings, data sets), it is the mean over them.
+* The score of a task is the mean over the languages of its table, without the training language; the score on the only
+  one that every system was measured on if there is no other. If a task has several tables of its main metric (poolings,
+  data sets), it is the mean over them.
 * The overall score is the mean over the tasks that every system has finished, each with the same weight. Error rates
   count as 1 - rate. Tasks whose scores are not shares or correlations, such as losses, are left out.
 
@@ -13,7 +14,7 @@ items of every test set, and compared by the seeds of the suite.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -138,7 +139,8 @@ def build_overview(tables: Mapping[str, Sequence[Table]], systems: Sequence[str]
         control = by_name.get(row.reference or "")
         if control is not None and len(common) > 1 and row.overall is not None and control.overall is not None:
             row.overall = compare(row.overall, control.overall)
-    return Overview(columns, rows, common, _notes(columns, common))
+    ranked = {name for name, part in headline.items() if all(table.ranked_on for table in part)}
+    return Overview(columns, rows, common, _notes(columns, common, ranked))
 
 
 def group_by_control(rows: Sequence[AnyRow]) -> list[AnyRow]:
@@ -201,29 +203,26 @@ def _task_score(rows: Sequence[Row], tables: Sequence[Table], seeds: SeedOf) -> 
     """Return the mean over the tables of a task. None: the system is not in all of them, or has no score there."""
     if len(rows) != len(tables):
         return None
-    parts = [_table_score(row, seeds) for row in rows]
-    known = [part for part in parts if part is not None and math.isfinite(part.value)]
-    return mean_score(known) if len(known) == len(parts) else None
-
-
-def _table_score(row: Row, seeds: SeedOf) -> TaskScore | None:
-    if row.average is not None:
-        value, units = row.average, row.average_scores
-        difference, comparison = row.average_difference, row.average_comparison
-    elif len(row.cells) == 1:
-        cell = next(iter(row.cells.values()))
-        value, units = cell.mean, cell.scores
-        difference, comparison = cell.difference, cell.comparison
-    else:
+    ranked = [table.ranked_score(row) for table, row in zip(tables, rows, strict=True)]
+    if not all(math.isfinite(score.value) for score in ranked):
         return None
-    by_seed = {seeds.get((row.system, unit)): score for unit, score in units.items()}
-    return TaskScore(value, by_seed, row.resampled, difference, comparison)
+    by_seed = [
+        {seeds.get((row.system, unit)): score for unit, score in found.scores.items()}
+        for row, found in zip(rows, ranked, strict=True)
+    ]
+    return mean_score(
+        [
+            TaskScore(found.value, scores, row.resampled, found.difference, found.comparison)
+            for row, found, scores in zip(rows, ranked, by_seed, strict=True)
+        ]
+    )
 
 
-def _notes(columns: Sequence[TaskColumn], common: Sequence[str]) -> list[str]:
+def _notes(columns: Sequence[TaskColumn], common: Sequence[str], ranked: Container[str]) -> list[str]:
     left_out = [column for column in columns if column.name not in common]
     reasons = {
-        "not every system has finished it": [column.name for column in left_out if column.scaled],
+        "not every system has finished it": [c.name for c in left_out if c.scaled and c.name in ranked],
+        "no language was measured with every system": [c.name for c in left_out if c.scaled and c.name not in ranked],
         "it is not measured in percent": [column.name for column in left_out if not column.scaled],
     }
     return [f"Not in the overall score, because {why}: {', '.join(names)}." for why, names in reasons.items() if names]

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 from paralign.errors import UserError
 from paralign.report.baselines import Baseline, collect_baselines
-from paralign.report.cells import Member, Row, build_cell
+from paralign.report.cells import Member, RankedScore, Row, build_cell
 from paralign.report.comparison import (
     average_resampled,
     compare_rows,
     resample_cells,
-    set_average_interval,
     set_interval,
+    set_ranked_interval,
 )
 from paralign.report.drawing import tasks_in_figures
 from paralign.report.number_format import shorten_list
@@ -39,10 +40,17 @@ class Table:
     German text with English questions is not English."""
     others: list[str]
     """Languages of the average: those that every system was measured on, without the pivot."""
+    ranked_on: list[str]
+    """Languages by which systems are ranked: those of the average; without any, the only one that every system was
+    measured on. Empty: there is none, and systems are not ranked."""
     controls: list[str]
     """Usually one; several if each belongs to another base."""
     baselines: list[Baseline]
     notes: list[str] = field(default_factory=list)
+
+    def ranked_score(self, row: Row) -> RankedScore:
+        """Return the score by which a system is ranked; its value is NaN if it is undefined or there is none."""
+        return row.ranked_score(self.ranked_on)
 
     @property
     def averages_directions(self) -> bool:
@@ -105,9 +113,13 @@ def _build_table(key: TableKey, members: list[Member], controls: set[str]) -> Ta
     languages = sorted(measured, key=lambda language: (language != pivot, language))
     rest = [language for language in languages if language != pivot]
     others = [language for language in rest if all(language in row.cells for row in rows)]
-    if others != rest:
+    ranked_on = others or [language for language in languages if all(language in row.cells for row in rows)]
+    if others != rest and ranked_on:
         absent = ", ".join(language for language in rest if language not in others)
-        notes.append(f"Not in the average, because not every system was measured on it: {absent}.")
+        where = "average" if others else "ranking"
+        notes.append(f"Not in the {where}, because not every system was measured on it: {absent}.")
+    if not ranked_on:
+        notes.append("Systems are not ranked, because no language was measured with all of them.")
     baselines = collect_baselines([row.cells for row in rows], others, notes)
     reasons: dict[tuple[str, str], list[str]] = {}
     if present or key.is_headline:
@@ -119,11 +131,11 @@ def _build_table(key: TableKey, members: list[Member], controls: set[str]) -> Ta
             for reason, affected in compare_rows(row, by_name[row.reference], others).items():
                 reasons.setdefault((reason, ", ".join(sorted(affected))), []).append(row.system)
     for row in rows:
-        cells = [row.cells[name] for name in others] or list(row.cells.values())
+        cells = [row.cells[name] for name in ranked_on]
         if row.reference is None or all(cell.comparison for cell in cells):
             row.resampled = average_resampled(cells)
         if key.is_headline and not present:
-            set_average_interval(row, others)
+            set_ranked_interval(row, ranked_on)
         for cell in row.cells.values():
             set_interval(cell)
             cell.resampled = None  # free the memory, 80 kB each
@@ -131,10 +143,13 @@ def _build_table(key: TableKey, members: list[Member], controls: set[str]) -> Ta
         notes.append(
             f"No interval on {affected_languages} for {shorten_list(names)}, nor for an average over it: {reason}."
         )
+    undefined = [row.system for row in rows if ranked_on and not math.isfinite(row.ranked_score(ranked_on).value)]
+    if undefined:
+        notes.append(f"Not ranked, because a score is undefined: {shorten_list(undefined)}.")
     alone = [row.system for row in rows if present and not row.control and row.reference is None]
     if alone:
         notes.append(f"Not compared, because no single control has the same base and settings: {shorten_list(alone)}.")
-    return Table(key, rows, languages, pivot, others, present, baselines, list(dict.fromkeys(notes)))
+    return Table(key, rows, languages, pivot, others, ranked_on, present, baselines, list(dict.fromkeys(notes)))
 
 
 def _choices(cells: Mapping[str, Sequence[Member]]) -> list[tuple[int | None, str | None]]:
