@@ -18,10 +18,11 @@ from paralign.report.comparison import (
     set_ranked_interval,
 )
 from paralign.report.drawing import tasks_in_figures
-from paralign.report.number_format import shorten_list
+from paralign.report.number_format import join_names, shorten_list
 from paralign.report.runs import Run
 from paralign.report.table_key import TableKey, divide_by_layer, divide_members, training_languages
 from paralign.results import Measurement
+from paralign.systems import fine_tuning
 
 __all__ = ["Table", "build_tables"]
 
@@ -149,6 +150,7 @@ def _build_table(key: TableKey, members: list[Member], controls: set[str]) -> Ta
     alone = [row.system for row in rows if present and not row.control and row.reference is None]
     if alone:
         notes.append(f"Not compared, because no single control has the same base and settings: {shorten_list(alone)}.")
+    notes += _other_differences(systems, references)
     return Table(key, rows, languages, pivot, others, ranked_on, present, baselines, list(dict.fromkeys(notes)))
 
 
@@ -173,8 +175,8 @@ def _references(
     treated = [system for system in systems if system not in controls]
     if len(controls) <= 1:
         return {system: control for system in treated for control in controls}
-    rows = {name: [row for part in cells.values() for _, row in part] for name, cells in systems.items()}
-    bases = {name: ({row.parent for row in own} | _recorded(own, "origin")) - {None} for name, own in rows.items()}
+    rows = _rows(systems)
+    bases = {name: _bases(own) for name, own in rows.items()}
     ways = {name: {(str(row.settings.get("training")), str(row.settings.get("layers"))) for row in own}
             for name, own in rows.items()}  # fmt: skip
     for first, second in combinations(controls, 2):
@@ -187,13 +189,51 @@ def _references(
             )
     references = {}
     for system in treated:
-        family = bases[system] | {row.model_hash for row in rows[system]} | _recorded(rows[system], "lineage")
+        family = bases[system] | _identity(rows[system])
         matching = [control for control in controls if bases[control] & family]
         if len(matching) > 1:
             matching = [control for control in matching if ways[control] == ways[system]]
         if len(matching) == 1:
             references[system] = matching[0]
     return references
+
+
+def _other_differences(
+    systems: Mapping[str, Mapping[str, Sequence[Member]]], references: Mapping[str, str]
+) -> list[str]:
+    """Return notes on systems whose base or fine-tuning is not that of their control, as far as both are recorded."""
+    rows = _rows(systems)
+    found: dict[str, list[str]] = {}
+    for system, control in references.items():
+        own, other = rows[system], rows[control]
+        bases, base_of_control = _bases(own), _bases(other)
+        # A system may also be the base of its control, or be trained from the control.
+        related = (bases | _identity(own)) & base_of_control or bases & _identity(other)
+        if bases and base_of_control and not related:
+            found.setdefault(f"another base than {control}", []).append(system)
+        way, way_of_control = (next((way for row in side if (way := fine_tuning(row))), None) for side in (own, other))
+        if way and way_of_control and way != way_of_control:
+            names = sorted(name for name in way | way_of_control if way.get(name) != way_of_control.get(name))
+            with_own, with_other = (
+                join_names([f"{name} {side[name]}" if name in side else f"default {name}" for name in names])
+                for side in (way, way_of_control)
+            )
+            found.setdefault(f"fine-tuned with {with_own}, but {control} with {with_other}", []).append(system)
+    return [f"{shorten_list(names)}: {difference}." for difference, names in found.items()]
+
+
+def _rows(systems: Mapping[str, Mapping[str, Sequence[Member]]]) -> dict[str, list[Measurement]]:
+    return {name: [row for part in cells.values() for _, row in part] for name, cells in systems.items()}
+
+
+def _bases(rows: Sequence[Measurement]) -> set[str | None]:
+    """Return the hashes and lineages of the encoders that a system was trained from."""
+    return ({row.parent for row in rows} | _recorded(rows, "origin")) - {None}
+
+
+def _identity(rows: Sequence[Measurement]) -> set[str | None]:
+    """Return the hashes and lineages of a system."""
+    return {row.model_hash for row in rows} | _recorded(rows, "lineage")
 
 
 def _recorded(rows: Iterable[Measurement], name: str) -> set[str | None]:
