@@ -6,8 +6,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from paralign.metrics import (
     Comparison,
     compare_over_seeds,
@@ -15,8 +13,6 @@ from paralign.metrics import (
     is_significant,
     item_score,
     mean_sd,
-    paired_bootstrap,
-    paired_bootstrap_mean,
 )
 from paralign.metrics.bootstrap import Resampled, bootstrap_interval, compare_resampled, resample
 from paralign.metrics.statistics import PAIR_STATISTICS
@@ -131,16 +127,13 @@ def set_ranked_interval(row: Row, languages: Sequence[str]) -> None:
         row: a system whose cells have been resampled.
         languages: languages by which systems are ranked.
     """
-    resampled = [row.cells[language].resampled for language in languages]
-    if not resampled or None in resampled:
-        return
-    scores = np.mean([part.resamples for part in resampled if part is not None], axis=0)
-    scores = scores[np.isfinite(scores)]
+    resampled = average_resampled([row.cells[language] for language in languages])
     ranked = row.ranked_score(languages)
-    if not len(scores) or not math.isfinite(ranked.value):
+    if resampled is None or not math.isfinite(ranked.value):
         return
-    low, high = np.percentile(scores, [2.5, 97.5])
-    interval = float(low), float(high)
+    interval = resampled.interval()
+    if not math.isfinite(interval[0]):
+        return
     by_seed = list(scores_by_seed(ranked.scores).values())
     sd = mean_sd(by_seed)[1] if by_seed else None
     row.ranked_interval = interval if sd is None else interval_over_seeds(ranked.value, interval, sd, len(by_seed))
@@ -160,8 +153,8 @@ def compare_cells(cell: Cell, control: Cell) -> str | None:
     """Set difference and comparison of a cell.
 
     Args:
-        cell: a system on one language.
-        control: the control on the same language.
+        cell: a system on one language, resampled by :func:`resample_cells`.
+        control: the control on the same language, resampled with the same draws.
 
     Returns:
         the reason why there is no interval; ``None`` if there is one.
@@ -180,10 +173,9 @@ def compare_cells(cell: Cell, control: Cell) -> str | None:
         return "the test items differ from the control's"
     if cell.n_items != control.n_items:
         return f"{cell.n_items} items, but {control.n_items} of the control"
-    if cell.resampled is not None and control.resampled is not None:
-        over_items = compare_resampled([(cell.resampled, control.resampled)])
-    else:
-        over_items = paired_bootstrap(cell.items, control.items, statistic=cell.statistic)
+    assert cell.resampled is not None
+    assert control.resampled is not None  # both have items
+    over_items = compare_resampled([(cell.resampled, control.resampled)])
     cell.comparison = compare_over_seeds(over_items, *paired_scores(cell.scores, control.scores))
     return None
 
@@ -211,13 +203,8 @@ def compare_rows(row: Row, control: Row, languages: Sequence[str]) -> dict[str, 
     pairs = [(row.cells[language], control.cells[language]) for language in languages]
     if all(cell.comparison for cell, _ in pairs):
         resampled = [(cell.resampled, other.resampled) for cell, other in pairs if cell.resampled and other.resampled]
-        if len(resampled) == len(pairs):
-            over_items = compare_resampled(resampled)
-        else:
-            items = [(cell.items, other.items) for cell, other in pairs]
-            over_items = paired_bootstrap_mean(items, statistic=pairs[0][0].statistic)
         sides = paired_scores(row.average_scores, control.average_scores)
-        row.average_comparison = compare_over_seeds(over_items, *sides)
+        row.average_comparison = compare_over_seeds(compare_resampled(resampled), *sides)
     return reasons
 
 
