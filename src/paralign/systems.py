@@ -12,7 +12,7 @@ from pathlib import PurePath
 
 from paralign.results import Measurement
 
-__all__ = ["SEED_IN_NAME", "distinct_labels", "encoder_labels"]
+__all__ = ["SEED_IN_NAME", "distinct_labels", "encoder_labels", "fine_tuning"]
 
 _SEED_STAGES = ("pretrain", "align", "finetune")
 _NO_NAME = re.compile(r"encoder|model|seed-\d+")
@@ -62,6 +62,14 @@ def encoder_labels(rows: Iterable[Measurement]) -> dict[str, str]:
         settings = {name: value for name, value in row.settings.items() if name not in _VARIANT_SECTIONS}
         plain.append((str(row.settings.get("system") or row.model), row.model_copy(update={"settings": settings})))
     return {row.model_hash: label for (_, row), label in zip(plain, distinct_labels(plain), strict=True)}
+
+
+def fine_tuning(row: Measurement) -> dict[str, str] | None:
+    """Return the settings and data of fine-tuning that differ from the defaults; ``None`` if the row records none."""
+    if not row.settings.get("training"):
+        return None
+    settings = {name: value for name, value in row.settings.items() if name != "maps"}
+    return dict(_variant(row.model_copy(update={"settings": settings})) or ())
 
 
 def _has_own_weights(row: Measurement) -> bool:

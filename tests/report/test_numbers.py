@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from paralign.metrics import compare_over_seeds, is_significant, paired_bootstrap, paired_bootstrap_mean
+from paralign.report.comparison import paired_scores
+from paralign.results import Seeds
 from tests.report.reading import read
 from tests.report.synthetic import LANGUAGES, SYSTEMS, retrieval_items, tagging_items
 
@@ -199,3 +201,37 @@ def test_markdown_holds_the_same_tables(report, page):
         rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[start : start + 5]]
         plain = [[" ".join(cell.replace("**", "").replace("\\*", "*").split("<br>")) for cell in row] for row in rows]
         assert [plain[0], *plain[2:]] == page.tables[title]
+
+
+def units(*seeds):
+    """Scores of units with the given seeds of pretraining, alignment and fine-tuning: 1, 2, …"""
+    return {(Seeds(pretrain=p, align=a, finetune=f), f"{p} {a}"): k for k, (p, a, f) in enumerate(seeds, 1)}
+
+
+@pytest.mark.parametrize(
+    ("treated", "control", "paired"),
+    [
+        # each alignment fine-tuned once, the control never aligned
+        ([(0, k, k) for k in range(3)], [(0, None, k) for k in range(3)], ({0: 1, 1: 2, 2: 3}, {0: 1, 1: 2, 2: 3})),
+        # in another order
+        ([(0, 5, 1), (0, 6, 0)], [(0, None, 0), (0, None, 1)], ({1: 1, 0: 2}, {0: 1, 1: 2})),
+        # one fine-tuning seed: the alignments are paired
+        ([(0, 5, 0), (0, 6, 0)], [(0, 6, 0), (0, 5, 0)], ({5: 1, 6: 2}, {6: 1, 5: 2})),
+        # other fine-tuning seeds
+        ([(0, k, k) for k in range(2)], [(0, None, k + 7) for k in range(2)],
+         ({("align", 0): 1, ("align", 1): 2}, {("finetune", 7): 1, ("finetune", 8): 2})),
+        # four fine-tuning seeds of two alignments
+        ([(0, k // 2, k) for k in range(4)], [(0, None, k) for k in range(4)],
+         ({("align", 0): 1.5, ("align", 1): 3.5}, {("finetune", k): k + 1 for k in range(4)})),
+        # one more seed
+        ([(0, k, k) for k in range(3)], [(0, None, k) for k in range(2)],
+         ({("align", k): k + 1 for k in range(3)}, {("finetune", k): k + 1 for k in range(2)})),
+    ],
+)  # fmt: skip
+def test_independent_seeds_are_paired_by_the_last_stage_that_they_share(treated, control, paired):
+    assert paired_scores(units(*treated), units(*control)) == paired
+
+
+def test_seeds_that_are_unknown_are_not_paired():
+    unknown = {(Seeds(), "a"): 1.0, (Seeds(), "b"): 2.0}
+    assert paired_scores(unknown, {(Seeds(), "c"): 1.0, (Seeds(), "d"): 2.0})[0] == unknown

@@ -460,6 +460,37 @@ def test_a_system_is_compared_with_the_control_fine_tuned_with_its_settings(tmp_
     assert rows["ppa (epochs 9)"] == "65.1 ± 0.2 +5.0"
 
 
+@pytest.mark.parametrize(
+    ("of_control", "of_system", "notes"),
+    [
+        ({"parent": "x"}, {"parent": "x"}, []),
+        ({"parent": "x"}, {"parent": "y"}, ["ppa: another base than control."]),
+        ({"parent": "ppa"}, {"parent": "y"}, []),  # the system is the base of the control
+        ({"parent": "x"}, {"parent": "control"}, []),  # trained from the control
+        ({"parent": "x"}, {}, []),  # not recorded
+        ({"parent": "x", "origin": "o"}, {"parent": "y", "origin": "o"}, []),  # seeds of one base
+        ({"training": {"epochs": 3}}, {"training": {"epochs": 3}}, []),
+        ({"training": {"epochs": 3}}, {}, []),
+        (
+            {"training": {"epochs": 3, "sets": ["small"]}},
+            {"training": {"sets": ["large", "more"], "learning_rate": 1e-4}},
+            [
+                "ppa: fine-tuned with default epochs, learning_rate 0.0001 and sets large+more,"
+                " but control with epochs 3, default learning_rate and sets small."
+            ],
+        ),
+    ],
+)
+def test_a_base_or_fine_tuning_that_is_not_the_controls_is_noted(tmp_path, of_control, of_system, notes):
+    for system, facts in (("control", of_control), ("ppa", of_system)):
+        settings = {"system": system, "control": system == "control", "lineage": f"made as {system}"}
+        recorded = {name: value for name, value in facts.items() if name != "parent"}
+        fields = {"model_hash": system, "parent": facts.get("parent"), "settings": settings | recorded}
+        add(tmp_path / system, items_of(200, 400), **fields)
+    text = text_of(write_report(tmp_path, tmp_path / "r.html"))[1]
+    assert re.findall(r"ppa: (?:another|fine-tuned) .*?\.(?!\d)", text) == notes
+
+
 def test_a_control_named_for_several_systems_is_each_of_them(tmp_path):
     runs = two_bases(tmp_path)
     page, _ = text_of(write_report(runs, tmp_path / "r.html", control="control"))

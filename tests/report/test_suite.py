@@ -264,3 +264,53 @@ def test_two_bases_are_each_compared_with_their_control(tmp_path):
         scores = [np.mean([mean_of(items_of(base, s, "de", k)) for k in (0, 1)]) for s in ("ppa", "control")]
         assert f"{100 * (scores[0] - scores[1]):+.1f}" in shown[1]
         assert math.isfinite(scores[0])
+
+
+@pytest.mark.parametrize(("metric", "kind"), [("accuracy", "pos"), ("aer", "alignment")])
+@pytest.mark.parametrize(
+    ("alignments", "pairs"),
+    [
+        ({"control": (None,) * 4, "ppa": (0, 1, 2, 3)}, True),  # of the control, nothing but fine-tuning varies
+        ({"control": (0, 0, 1, 1), "ppa": (0, 0, 1, 1)}, False),  # two seeds
+    ],
+)
+def test_one_task_has_the_test_of_its_table(tmp_path, metric, kind, alignments, pairs):
+    cells, scores = [], {}
+    for system, aligned in alignments.items():
+        for seed, align in enumerate(aligned):
+            table = items_of("first", system, "de", seed)
+            if metric == "aer":
+                table = np.stack([1 - table[:, 0], table[:, 1]], axis=1)
+            run = tmp_path / "first" / f"{system}-{seed}"
+            row = measurement(table, task=kind, language="de", metric=metric, model=system,
+                              model_hash=f"{system} {align}", run=run.name, seeds=Seeds(align=align, finetune=seed),
+                              settings={"control": system == "control", "lineage": system})  # fmt: skip
+            write_results(run, [(row, table)])
+            cells.append(ReportCell("first", kind, system, seed, run, "done"))
+            scores.setdefault(system, {})[seed] = table
+    over_items = paired_bootstrap_mean([tuple(np.stack(list(scores[s].values())) for s in ("ppa", "control"))])
+    by_seed = [{seed: mean_of(table) for seed, table in scores[s].items()} for s in ("ppa", "control")]
+    if not pairs:
+        by_seed = [{align: (side[2 * align] + side[2 * align + 1]) / 2 for align in (0, 1)} for side in by_seed]
+    truth = compare_over_seeds(over_items, *by_seed)
+    paths = write_suite_report(cells, tmp_path / "report.html")
+    row = next(row for row in csv.DictReader(paths.csv.open(encoding="utf-8")) if row["system"] == "ppa")
+    assert [float(row[name]) for name in ("diff_to_control", "low", "high", "p")] == pytest.approx(
+        [truth.difference, truth.low, truth.high, truth.p], rel=1e-9
+    )
+    sign = -1 if metric == "aer" else 1
+    low, high = sorted((sign * truth.low, sign * truth.high))
+    wanted = f"{100 * sign * truth.difference:+.1f}\\* [{100 * low:.1f}, {100 * high:.1f}]"
+    (_, _, overview), (_, _, table) = list(tables_of(paths.markdown).values())[:2]
+    assert [cell.partition("<br>")[2] for cell in (*overview[1:], *table[1:])] == [wanted] * 3
+
+
+def test_a_task_without_a_common_language_has_no_score(tmp_path):
+    cells = [cell for cell in suite(tmp_path) if cell.task != "second"]
+    for system, language in (("control", "de"), ("base", "zh"), ("ppa", "zh")):
+        for seed in (0, 1):
+            items = {language: items_of("second", system, language, seed)}
+            cells.append(cell(tmp_path / "other", "second", "pos", system, seed, items))
+    text = write_suite_report(cells, tmp_path / "report.html").markdown.read_text()
+    assert "Not in the overall score, because no language was measured with every system: second." in text
+    assert "not every system has finished it" not in text

@@ -347,3 +347,50 @@ def test_shares_and_means_of_f1_are_percentages(statistic, percent):
     row = measurement(share(3), task="topics", metric="macro_f1", language="de", model="m", model_hash="h", run="r",
                       settings={"statistic": statistic})  # fmt: skip
     assert TableKey.of(row).is_percentage is percent
+
+
+# -- ranking
+
+
+def test_systems_are_ranked_on_the_language_that_all_of_them_have(tmp_path):
+    for system, shares in {"a": {"en": 90, "de": 20}, "b": {"en": 60}}.items():
+        for language, right in shares.items():
+            add(tmp_path / system, share(right), language=language, train="en")
+    paths = write_report(tmp_path, tmp_path / "r.html")
+    text = text_of(paths)[1]
+    assert "The best scores are: a in part-of-speech tagging (90.0 %)." in text
+    assert "a, the highest of 2 systems, reaches 90.0 % on en." in text
+    assert "Not in the ranking, because not every system was measured on it: de." in text
+    with paths.figures.open(encoding="utf-8") as file:
+        assert {row["series"]: float(row["value"]) for row in csv.DictReader(file)} == {"a": 0.9, "b": 0.6}
+
+
+@pytest.mark.parametrize("control", [None, "a"])
+def test_systems_without_a_common_language_are_not_ranked(tmp_path, control):
+    for system, language, right in (("a", "en", 90), ("b", "de", 60)):
+        add(tmp_path / system, share(right), language=language, train="fr")
+    text = text_of(write_report(tmp_path, tmp_path / "r.html", control=control))[1]
+    assert text.count("Systems are not ranked, because no language was measured with all of them.") == 2
+    assert "reaches" not in text
+    assert "Gain" not in text
+    assert "Not in the" not in text
+
+
+def test_a_system_with_an_undefined_score_is_named_and_not_ranked(tmp_path):
+    for system, shares in {"a": {"de": 60, "fr": 60}, "b": {"de": 90, "fr": None}}.items():
+        for language, right in shares.items():
+            value = {} if right is not None else {"value": None}
+            add(tmp_path / system, share(right or 0), language=language, **value)
+    text = text_of(write_report(tmp_path, tmp_path / "r.html"))[1]
+    assert "The best scores are: a in part-of-speech tagging (60.0 %)." in text
+    assert "Not ranked, because a score is undefined: b." in text
+
+
+def test_a_better_system_without_a_control_is_named(tmp_path):
+    """Of two bases with a control each, and one without."""
+    for system, right, base in (("control 1", 50, "x"), ("ppa", 55, "x"), ("control 2", 40, "y"), ("lone", 70, "z")):
+        for seed in (0, 1):
+            settings = {"system": system, "control": "control" in system, "origin": base, "lineage": system}
+            add(tmp_path / system, share(right), settings=settings, seeds=Seeds(finetune=seed), model_hash=system)
+    text = text_of(write_report(tmp_path, tmp_path / "r.html"))[1]
+    assert "Better, but not compared with a control: lone in part-of-speech tagging (70.0)." in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -291,10 +292,8 @@ def _baselines(baselines: Mapping[str, Mapping[str, float]], metric: str) -> dic
 
 
 def _interval(drawn: Resampled | None) -> dict[str, float | None]:
-    if drawn is None or not np.isfinite(drawn.resamples).any():
-        return {"low": None, "high": None}
-    low, high = np.percentile(drawn.resamples[np.isfinite(drawn.resamples)], [2.5, 97.5])
-    return {"low": float(low), "high": float(high)}
+    low, high = drawn.interval() if drawn is not None else (math.nan, math.nan)
+    return {"low": low, "high": high} if math.isfinite(low) else {"low": None, "high": None}
 
 
 def _change(after: Resampled | None, before: Resampled | None) -> dict[str, float | None]:

@@ -129,6 +129,12 @@ class Resampled:
         score = math.fsum(part.score for part in parts) / len(parts)
         return cls(score, np.mean([part.resamples for part in parts], axis=0), min(part.items for part in parts))
 
+    def interval(self) -> tuple[float, float]:
+        """Return the 95 % percentile interval of the score; NaN if it is undefined on all resamples."""
+        scores = self.resamples[np.isfinite(self.resamples)]
+        low, high = np.percentile(scores, [2.5, 97.5]) if len(scores) else (math.nan, math.nan)
+        return float(low), float(high)
+
 
 def resample(
     tables: Sequence[npt.ArrayLike], resamples: int = 10_000, seed: int = 0, *, statistic: str = "ratio"
@@ -201,7 +207,7 @@ def compare_resampled(pairs: Sequence[tuple[Resampled, Resampled]]) -> Compariso
     difference = sum((treated.score - control.score) / len(pairs) for treated, control in pairs)
     differences = [(treated.resamples - control.resamples) / len(pairs) for treated, control in pairs]
     items = min((treated.items for treated, _ in pairs), default=0)
-    return _comparison(difference, np.sum(differences, axis=0), items)
+    return _comparison(Resampled(difference, np.sum(differences, axis=0), items))
 
 
 def bootstrap_interval(
@@ -223,9 +229,7 @@ def bootstrap_interval(
         return math.nan, math.nan
     (resampled,) = resample([stack], resamples, seed, statistic=statistic)
     assert resampled is not None
-    scores = resampled.resamples[np.isfinite(resampled.resamples)]
-    low, high = np.percentile(scores, [2.5, 97.5]) if len(scores) else (math.nan, math.nan)
-    return float(low), float(high)
+    return resampled.interval()
 
 
 def _stacked(items: npt.ArrayLike) -> Floats:
@@ -258,12 +262,13 @@ def _resampled_sums(table: Floats, resamples: int, rng: np.random.Generator) -> 
     return out
 
 
-def _comparison(difference: float, resamples: Floats, items: int) -> Comparison:
-    resamples = resamples[np.isfinite(resamples)]  # a resample of empty items has no score
-    if not len(resamples) or not math.isfinite(difference):
-        return Comparison(difference, math.nan, math.nan, math.nan, items)
-    low, high = np.percentile(resamples, [2.5, 97.5])
+def _comparison(difference: Resampled) -> Comparison:
+    resamples = difference.resamples[np.isfinite(difference.resamples)]  # a resample of empty items has no score
+    if not len(resamples) or not math.isfinite(difference.score):
+        return Comparison(difference.score, math.nan, math.nan, math.nan, difference.items)
+    low, high = difference.interval()
     # Sums of equal numbers in another order differ in their last bits; such differences count as zero.
     noise = 1e-12
     tail = min(np.count_nonzero(resamples <= noise), np.count_nonzero(resamples >= -noise))
-    return Comparison(difference, float(low), float(high), min(1.0, 2 * (1 + int(tail)) / (1 + len(resamples))), items)
+    p = min(1.0, 2 * (1 + int(tail)) / (1 + len(resamples)))
+    return Comparison(difference.score, low, high, p, difference.items)

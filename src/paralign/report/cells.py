@@ -13,7 +13,7 @@ from paralign.metrics.statistics import PAIR_STATISTICS
 from paralign.report.runs import Run
 from paralign.results import Items, Measurement, Seeds, read_items
 
-__all__ = ["SCORE_TOLERANCE", "Cell", "Member", "Row", "Unit", "build_cell"]
+__all__ = ["SCORE_TOLERANCE", "Cell", "Member", "RankedScore", "Row", "Unit", "build_cell"]
 
 Member = tuple[Run, Measurement]
 """A measurement and its run."""
@@ -63,6 +63,17 @@ class Cell:
         return mean_sd(list(self.scores.values()))[1]
 
 
+@dataclass(frozen=True)
+class RankedScore:
+    """The score by which a system is ranked in a table, and its difference from the control."""
+
+    value: float
+    """NaN: undefined, or there is nothing to rank by."""
+    scores: Mapping[Unit, float] = field(default_factory=dict)
+    difference: float | None = None
+    comparison: Comparison | None = None
+
+
 @dataclass
 class Row:
     """The scores of one system."""
@@ -81,10 +92,9 @@ class Row:
     average_difference: float | None = None
     average_comparison: Comparison | None = None
     resampled: Resampled | None = None
-    """The average, or the only score if there is no average, on resamples of the items. ``None`` if it is not
-    compared."""
-    average_interval: tuple[float, float] | None = None
-    """95 % interval of the average, over test items and, with several seeds, over seeds."""
+    """The ranked score on resamples of the items. ``None`` if it is not compared."""
+    ranked_interval: tuple[float, float] | None = None
+    """95 % interval of the ranked score, over test items and, with several seeds, over seeds."""
     gap: float | None = None
     """Score on the pivot minus the average."""
 
@@ -92,6 +102,19 @@ class Row:
     def average_sd(self) -> float | None:
         """Sample standard deviation of the average, over seeds measured on all its languages."""
         return mean_sd(list(self.average_scores.values()))[1] if self.average_scores else None
+
+    def ranked_score(self, languages: Sequence[str]) -> RankedScore:
+        """Return the average, or the score on the only language.
+
+        Args:
+            languages: :attr:`paralign.report.tables.Table.ranked_on`.
+        """
+        if self.average is not None:
+            return RankedScore(self.average, self.average_scores, self.average_difference, self.average_comparison)
+        if not languages:
+            return RankedScore(math.nan)
+        cell = self.cells[languages[0]]
+        return RankedScore(cell.mean, cell.scores, cell.difference, cell.comparison)
 
     @property
     def units(self) -> list[Unit]:

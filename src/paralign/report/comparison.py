@@ -6,8 +6,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from paralign.metrics import (
     Comparison,
     compare_over_seeds,
@@ -15,8 +13,6 @@ from paralign.metrics import (
     is_significant,
     item_score,
     mean_sd,
-    paired_bootstrap,
-    paired_bootstrap_mean,
 )
 from paralign.metrics.bootstrap import Resampled, bootstrap_interval, compare_resampled, resample
 from paralign.metrics.statistics import PAIR_STATISTICS
@@ -27,10 +23,11 @@ __all__ = [
     "compare_cells",
     "compare_rows",
     "mean_of_known",
+    "paired_scores",
     "resample_cells",
     "scores_by_seed",
-    "set_average_interval",
     "set_interval",
+    "set_ranked_interval",
     "unbeaten_baselines",
     "verdict",
 ]
@@ -80,6 +77,31 @@ def scores_by_seed(scores: Mapping[Unit, float]) -> Mapping[Any, float]:
     return dict(scores)
 
 
+def paired_scores(
+    treated: Mapping[Unit, float], control: Mapping[Unit, float]
+) -> tuple[Mapping[Any, float], Mapping[Any, float]]:
+    """Return the independent scores of two systems, with the same keys where seeds of one belong to those of the other.
+
+    If each independent seed of both systems has one score, they are paired by the last stage whose seeds are the same
+    and differ between all scores of a system: the seeds of fine-tuning, where only one of the systems was aligned with
+    several.
+
+    Args:
+        treated: scores of a system, by unit.
+        control: scores of the control.
+    """
+    by_seed = scores_by_seed(treated), scores_by_seed(control)
+    if (len(by_seed[0]), len(by_seed[1])) != (len(treated), len(control)):
+        return by_seed
+    for stage in reversed(_STAGES):
+        first, second = (
+            {getattr(seeds, stage): score for (seeds, _), score in side.items()} for side in (treated, control)
+        )
+        if first.keys() == second.keys() and None not in first and len(first) == len(treated) == len(control) > 1:
+            return first, second
+    return by_seed
+
+
 def set_interval(cell: Cell) -> None:
     """Set the 95 % interval of a score that is not a ratio of sums, over test items and seeds.
 
@@ -96,29 +118,25 @@ def set_interval(cell: Cell) -> None:
         cell.interval = interval_over_seeds(cell.mean, cell.interval, sd, len(by_seed))
 
 
-def set_average_interval(row: Row, languages: Sequence[str]) -> None:
-    """Set the 95 % interval of the average, or of the only score, over test items and, with several seeds, over seeds.
+def set_ranked_interval(row: Row, languages: Sequence[str]) -> None:
+    """Set the 95 % interval of the ranked score, over test items and, with several seeds, over seeds.
 
     It is left out where the items of a language are unknown.
 
     Args:
         row: a system whose cells have been resampled.
-        languages: languages of the average.
+        languages: languages by which systems are ranked.
     """
-    cells = [row.cells[language] for language in languages] if row.average is not None else list(row.cells.values())
-    resampled = [cell.resampled for cell in cells]
-    if not resampled or (row.average is None and len(resampled) > 1) or None in resampled:
+    resampled = average_resampled([row.cells[language] for language in languages])
+    ranked = row.ranked_score(languages)
+    if resampled is None or not math.isfinite(ranked.value):
         return
-    scores = np.mean([part.resamples for part in resampled if part is not None], axis=0)
-    scores = scores[np.isfinite(scores)]
-    value = row.average if row.average is not None else cells[0].mean
-    if not len(scores) or not math.isfinite(value):
+    interval = resampled.interval()
+    if not math.isfinite(interval[0]):
         return
-    low, high = np.percentile(scores, [2.5, 97.5])
-    interval = float(low), float(high)
-    by_seed = list(scores_by_seed(row.average_scores if row.average is not None else cells[0].scores).values())
+    by_seed = list(scores_by_seed(ranked.scores).values())
     sd = mean_sd(by_seed)[1] if by_seed else None
-    row.average_interval = interval if sd is None else interval_over_seeds(value, interval, sd, len(by_seed))
+    row.ranked_interval = interval if sd is None else interval_over_seeds(ranked.value, interval, sd, len(by_seed))
 
 
 def resample_cells(cells: Iterable[Cell]) -> None:
@@ -135,8 +153,8 @@ def compare_cells(cell: Cell, control: Cell) -> str | None:
     """Set difference and comparison of a cell.
 
     Args:
-        cell: a system on one language.
-        control: the control on the same language.
+        cell: a system on one language, resampled by :func:`resample_cells`.
+        control: the control on the same language, resampled with the same draws.
 
     Returns:
         the reason why there is no interval; ``None`` if there is one.
@@ -155,11 +173,10 @@ def compare_cells(cell: Cell, control: Cell) -> str | None:
         return "the test items differ from the control's"
     if cell.n_items != control.n_items:
         return f"{cell.n_items} items, but {control.n_items} of the control"
-    if cell.resampled is not None and control.resampled is not None:
-        over_items = compare_resampled([(cell.resampled, control.resampled)])
-    else:
-        over_items = paired_bootstrap(cell.items, control.items, statistic=cell.statistic)
-    cell.comparison = compare_over_seeds(over_items, scores_by_seed(cell.scores), scores_by_seed(control.scores))
+    assert cell.resampled is not None
+    assert control.resampled is not None  # both have items
+    over_items = compare_resampled([(cell.resampled, control.resampled)])
+    cell.comparison = compare_over_seeds(over_items, *paired_scores(cell.scores, control.scores))
     return None
 
 
@@ -186,13 +203,8 @@ def compare_rows(row: Row, control: Row, languages: Sequence[str]) -> dict[str, 
     pairs = [(row.cells[language], control.cells[language]) for language in languages]
     if all(cell.comparison for cell, _ in pairs):
         resampled = [(cell.resampled, other.resampled) for cell, other in pairs if cell.resampled and other.resampled]
-        if len(resampled) == len(pairs):
-            over_items = compare_resampled(resampled)
-        else:
-            items = [(cell.items, other.items) for cell, other in pairs]
-            over_items = paired_bootstrap_mean(items, statistic=pairs[0][0].statistic)
-        sides = [scores_by_seed(side.average_scores) for side in (row, control)]
-        row.average_comparison = compare_over_seeds(over_items, *sides)
+        sides = paired_scores(row.average_scores, control.average_scores)
+        row.average_comparison = compare_over_seeds(compare_resampled(resampled), *sides)
     return reasons
 
 

@@ -18,7 +18,7 @@ from paralign.report.svg import render_svg, set_tooltip, text_width, wrap_text
 from paralign.report.tables import Table
 from paralign.report.titles import dataset_title, short_title, table_title
 
-__all__ = ["draw_results", "gain", "headline_tables", "shown_score"]
+__all__ = ["draw_results", "gain", "headline_tables"]
 
 _MAX_PANELS = 12
 _MAX_SYSTEMS = 14
@@ -47,13 +47,6 @@ def headline_tables(tables: Sequence[Table]) -> list[Table]:
     return [table for table in tables if table.key.is_headline] or list(tables)
 
 
-def shown_score(row: Row) -> float:
-    """Return the average of a row, or its only score; NaN if it has several scores and no average."""
-    if row.average is not None:
-        return row.average
-    return next(iter(row.cells.values())).mean if len(row.cells) == 1 else math.nan
-
-
 def gain(row: Row, table: Table) -> tuple[float, float, float, bool] | None:
     """Return the gain over the control, positive if the system is better, its interval, and whether it is significant.
 
@@ -67,13 +60,8 @@ def gain(row: Row, table: Table) -> tuple[float, float, float, bool] | None:
     Returns:
         ``(gain, low, high, significant)``; None if the system is not compared with a control.
     """
-    if row.average is not None:
-        difference, comparison = row.average_difference, row.average_comparison
-    elif len(row.cells) == 1:
-        cell = next(iter(row.cells.values()))
-        difference, comparison = cell.difference, cell.comparison
-    else:
-        return None
+    ranked = table.ranked_score(row)
+    difference, comparison = ranked.difference, ranked.comparison
     if row.control or difference is None or not math.isfinite(difference):
         return None
     low, high = (comparison.low, comparison.high) if comparison is not None else (math.nan, math.nan)
@@ -149,14 +137,14 @@ def _data(table: Table) -> str:
 def _marks(table: Table, styles: Mapping[str, Style], compared: bool) -> list[_Mark]:
     marks = []
     for row in table.rows:
-        score = shown_score(row)
+        score = table.ranked_score(row).value
         text = format_score(score, table.key.scaled)
         if compared:
             found = gain(row, table)
             if found is not None:
                 marks.append(_Mark(styles[row.system], *found[:3], text, found[3]))
         elif math.isfinite(score):
-            low, high = row.average_interval or (math.nan, math.nan)
+            low, high = row.ranked_interval or (math.nan, math.nan)
             marks.append(_Mark(styles[row.system], score, low, high, text, True))
     return marks
 
@@ -164,7 +152,7 @@ def _marks(table: Table, styles: Mapping[str, Style], compared: bool) -> list[_M
 def _control_label(control: Row | None, table: Table) -> str:
     if control is None or len(table.controls) != 1:
         return "the control"
-    return f"{control.system} ({format_score(shown_score(control), table.key.scaled)})"
+    return f"{control.system} ({format_score(table.ranked_score(control).value, table.key.scaled)})"
 
 
 def _score_label(table: Table) -> str:

@@ -25,17 +25,10 @@ def describe_table(table: Table) -> str:
     return _describe_best(table) or ""
 
 
-def _score(row: Row) -> float:
-    """Return what rows are ranked by: the average, or the only score there is."""
-    if row.average is not None:
-        return row.average
-    return next(iter(row.cells.values())).mean if len(row.cells) == 1 else math.nan
-
-
 def _describe_best(table: Table) -> str | None:
     key = table.key
     candidates = [row for row in table.rows if not row.control] or table.rows
-    scored = [(score, row) for row in candidates if math.isfinite(score := _score(row))]
+    scored = [(score, row) for row in candidates if math.isfinite(score := table.ranked_score(row).value)]
     if not scored:
         return None
     sign = -1 if key.lower_is_better else 1
@@ -46,14 +39,14 @@ def _describe_best(table: Table) -> str | None:
         besides = f" besides the control{'s' * (len(table.controls) > 1)}" if table.controls else ""
         rank = "lowest" if key.lower_is_better else "highest"
         text += f", the {rank} of {len(scored)} systems{besides},"
-    text += f" reaches {format_score(value, key.scaled)}{unit} {_languages(table, best)}"
+    text += f" reaches {format_score(value, key.scaled)}{unit} {_languages(table)}"
     if best.control or not table.controls:
         return text + "."
     if best.reference is None:
         return text + "; no single control has the same base and settings."
     text += _compare_with_control(table, best)
     pivot = best.cells.get(table.pivot or "")
-    if pivot is not None and pivot.difference is not None and best.average is not None:
+    if pivot is not None and pivot.difference is not None and table.others:
         if is_significant(pivot.comparison):
             text += f" On {table.pivot} it is {_amount(pivot.difference, key.scaled)} the control"
             text += f" ({_interval(pivot.comparison, key.scaled)})."
@@ -62,24 +55,18 @@ def _describe_best(table: Table) -> str | None:
     return text
 
 
-def _languages(table: Table, row: Row) -> str:
-    if row.average is None:
-        return f"on {next(iter(row.cells))}"
-    if len(table.others) == 1:
-        return f"on {table.others[0]}"
+def _languages(table: Table) -> str:
+    if len(table.ranked_on) == 1:
+        return f"on {table.ranked_on[0]}"
     many = len(table.others) > _MAX_NAMED
     return f"on average over {f'{len(table.others)} languages' if many else join_names(table.others)}"
 
 
 def _compare_with_control(table: Table, row: Row) -> str:
-    if row.average is not None:
-        difference, comparison = row.average_difference, row.average_comparison
-    else:
-        cell = next(iter(row.cells.values()))
-        difference, comparison = cell.difference, cell.comparison
-    if difference is None:
-        return "; the control was not measured there."
-    return describe_difference(difference, comparison, table.key.scaled, row.reference)
+    ranked = table.ranked_score(row)
+    if ranked.difference is None:
+        return "; the control was measured in other directions."
+    return describe_difference(ranked.difference, ranked.comparison, table.key.scaled, row.reference)
 
 
 def describe_difference(difference: float, comparison: Comparison | None, scaled: bool, reference: str | None) -> str:

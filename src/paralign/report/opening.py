@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from paralign.metrics import Comparison
 from paralign.metrics.significance import untested
 from paralign.report.cells import Row
-from paralign.report.draw_results import gain, headline_tables, shown_score
+from paralign.report.draw_results import gain, headline_tables
 from paralign.report.number_format import format_difference, format_score, join_names, more_are
 from paralign.report.tables import Table
 from paralign.report.titles import short_title
@@ -19,6 +19,7 @@ __all__ = ["open_page"]
 _MAX_NAMED = 4
 """More tasks than these are counted."""
 _MAX_LANGUAGES = 8
+_NO_LANGUAGE = "no language was measured with all of them"
 _NBSP = "\N{NO-BREAK SPACE}"
 
 
@@ -58,7 +59,7 @@ class _Outcome:
 
 
 def open_page(tables: Sequence[Table]) -> list[str]:
-    """Return two sentences on the headline tables: the result, and its limits. None without tables.
+    """Return sentences on the headline tables: the result, what it leaves out, and its limits. None without tables.
 
     Differences are gains: positive if the system is better, also for error rates.
 
@@ -71,20 +72,33 @@ def open_page(tables: Sequence[Table]) -> list[str]:
     outcomes = [found for table in headline if (found := _best(table)) is not None]
     if not outcomes:
         return [_best_scores(headline), _not_compared(headline)]
-    return [_result(outcomes), _limits(outcomes)]
+    return [_result(outcomes), *filter(None, [_better_uncompared(outcomes)]), _limits(outcomes)]
 
 
 def _best(table: Table) -> _Outcome | None:
     """Return the system with the best score among those compared with a control."""
     sign = -1 if table.key.lower_is_better else 1
     compared = [(row, found) for row in table.rows if (found := gain(row, table)) is not None]
-    compared = [(row, found) for row, found in compared if math.isfinite(shown_score(row))]
     if not compared:
         return None
-    row, found = max(compared, key=lambda pair: sign * shown_score(pair[0]))
-    cells = list(row.cells.values())
-    comparison = row.average_comparison if row.average is not None else cells[0].comparison
-    return _Outcome(table, row, *found, comparison)
+    row, found = max(compared, key=lambda pair: sign * table.ranked_score(pair[0]).value)
+    return _Outcome(table, row, *found, table.ranked_score(row).comparison)
+
+
+def _better_uncompared(outcomes: Sequence[_Outcome]) -> str:
+    """Return a sentence on systems with better scores that have no control."""
+    found = []
+    for outcome in outcomes:
+        table = outcome.table
+        sign = -1 if table.key.lower_is_better else 1
+        for row in table.rows:
+            value, best = table.ranked_score(row).value, table.ranked_score(outcome.row).value
+            if not row.control and gain(row, table) is None and sign * value > sign * best:
+                found.append(f"{row.system} in {outcome.task} ({format_score(value, table.key.scaled)})")
+    if not found:
+        return ""
+    named = [*found[:_MAX_NAMED], *([f"{len(found) - _MAX_NAMED} more"] if len(found) > _MAX_NAMED else [])]
+    return f"Better, but not compared with a control: {join_names(named)}."
 
 
 def _control(outcomes: Sequence[_Outcome]) -> str:
@@ -135,7 +149,7 @@ def _observed(outcomes: Sequence[_Outcome], control: str) -> str:
 
 def _languages(outcomes: Sequence[_Outcome]) -> str:
     """Return ``, on average over de and fr`` if all tables have the same languages."""
-    languages = {tuple(outcome.table.others or outcome.table.languages) for outcome in outcomes}
+    languages = {tuple(outcome.table.ranked_on) for outcome in outcomes}
     if len(languages) != 1:
         return ""
     names = languages.pop()
@@ -184,7 +198,8 @@ def _tasks(outcomes: Sequence[_Outcome]) -> str:
 def _best_scores(tables: Sequence[Table]) -> str:
     parts = []
     for table in tables[:_MAX_NAMED]:
-        scored = [(shown_score(row), row) for row in table.rows if math.isfinite(shown_score(row))]
+        scored = [(table.ranked_score(row).value, row) for row in table.rows]
+        scored = [(value, row) for value, row in scored if math.isfinite(value)]
         if not scored:
             continue
         sign = -1 if table.key.lower_is_better else 1
@@ -193,7 +208,8 @@ def _best_scores(tables: Sequence[Table]) -> str:
         title = short_title(table.key)
         parts.append(f"{row.system} in {title[0].lower()}{title[1:]} ({format_score(value, table.key.scaled)}{unit})")
     if not parts:
-        return "No system was measured on all languages of a table."
+        reason = "their scores are undefined" if any(table.ranked_on for table in tables) else _NO_LANGUAGE
+        return f"Systems are not ranked, because {reason}."
     several = any(len(table.rows) > 1 for table in tables)
     left = len(tables) - _MAX_NAMED
     more = f", and {more_are(left, 'table')} below" if left > 0 else ""

@@ -1,18 +1,20 @@
 """The overview of a suite: a score of each system on each task, and one overall score.
 
-* The score of a task is the mean over the languages of its table, without the training language; of the only language
-  if there is one. If a task has several tables of its main metric (poolings, data sets), it is the mean over them.
+* The score of a task is the mean over the languages of its table, without the training language; the score on the only
+  one that every system was measured on if there is no other. If a task has several tables of its main metric (poolings,
+  data sets), it is the mean over them.
 * The overall score is the mean over the tasks that every system has finished, each with the same weight. Error rates
   count as 1 - rate. Tasks whose scores are not shares or correlations, such as losses, are left out.
 
-Differences from the control follow the rule of all tables (:mod:`paralign.metrics.significance`): both systems are
-scored on the same resampled test items of every test set, and seeds are compared one by one.
+Differences from the control follow the rule of all tables (:mod:`paralign.metrics.significance`). That of a task with
+one table is the table's. For means over several tables or tasks, both systems are scored on the same resampled test
+items of every test set, and compared by the seeds of the suite.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -123,7 +125,9 @@ def build_overview(tables: Mapping[str, Sequence[Table]], systems: Sequence[str]
         control = by_name.get(row.reference or "")
         if control is not None:
             row.scores = {
-                name: compare(score, control.scores[name]) if name in control.scores else score
+                name: compare(score, control.scores[name])
+                if len(headline[name]) > 1 and name in control.scores
+                else score
                 for name, score in row.scores.items()
             }
     for row in rows:
@@ -133,9 +137,10 @@ def build_overview(tables: Mapping[str, Sequence[Table]], systems: Sequence[str]
             )
     for row in rows:
         control = by_name.get(row.reference or "")
-        if control is not None and row.overall is not None and control.overall is not None:
+        if control is not None and len(common) > 1 and row.overall is not None and control.overall is not None:
             row.overall = compare(row.overall, control.overall)
-    return Overview(columns, rows, common, _notes(columns, common))
+    ranked = {name for name, part in headline.items() if all(table.ranked_on for table in part)}
+    return Overview(columns, rows, common, _notes(columns, common, ranked))
 
 
 def group_by_control(rows: Sequence[AnyRow]) -> list[AnyRow]:
@@ -150,10 +155,12 @@ def group_by_control(rows: Sequence[AnyRow]) -> list[AnyRow]:
 
 
 def mean_score(parts: Sequence[TaskScore]) -> TaskScore:
-    """Return the mean of scores, seed by seed and resample by resample.
+    """Return the mean of scores, seed by seed and resample by resample; of one score, the score with its comparison.
 
     Seeds are those that all parts have; a part without seeds counts for each of them.
     """
+    if len(parts) == 1:
+        return parts[0]
     count = len(parts)
     seeded = [set(part.by_seed) for part in parts if set(part.by_seed) != {None}]
     seeds = set.intersection(*seeded) if seeded else {None}
@@ -177,9 +184,14 @@ def compare(score: TaskScore, control: TaskScore) -> TaskScore:
 
 def _turned(score: TaskScore) -> TaskScore:
     """Return 1 - score."""
-    draw = score.resampled
-    turned = None if draw is None else Resampled(1 - draw.score, 1 - draw.resamples, draw.items)
-    return TaskScore(1 - score.value, {seed: 1 - value for seed, value in score.by_seed.items()}, turned)
+    draw, compared = score.resampled, score.comparison
+    return TaskScore(
+        1 - score.value,
+        {seed: 1 - value for seed, value in score.by_seed.items()},
+        None if draw is None else Resampled(1 - draw.score, 1 - draw.resamples, draw.items),
+        None if score.difference is None else -score.difference,
+        compared and replace(compared, difference=-compared.difference, low=-compared.high, high=-compared.low),
+    )
 
 
 def _column(name: str, tables: Sequence[Table]) -> TaskColumn:
@@ -191,27 +203,26 @@ def _task_score(rows: Sequence[Row], tables: Sequence[Table], seeds: SeedOf) -> 
     """Return the mean over the tables of a task. None: the system is not in all of them, or has no score there."""
     if len(rows) != len(tables):
         return None
-    parts = [_table_score(row, seeds) for row in rows]
-    known = [part for part in parts if part is not None and math.isfinite(part.value)]
-    return mean_score(known) if len(known) == len(parts) else None
-
-
-def _table_score(row: Row, seeds: SeedOf) -> TaskScore | None:
-    if row.average is not None:
-        value, units = row.average, row.average_scores
-    elif len(row.cells) == 1:
-        cell = next(iter(row.cells.values()))
-        value, units = cell.mean, cell.scores
-    else:
+    ranked = [table.ranked_score(row) for table, row in zip(tables, rows, strict=True)]
+    if not all(math.isfinite(score.value) for score in ranked):
         return None
-    by_seed = {seeds.get((row.system, unit)): score for unit, score in units.items()}
-    return TaskScore(value, by_seed, row.resampled)
+    by_seed = [
+        {seeds.get((row.system, unit)): score for unit, score in found.scores.items()}
+        for row, found in zip(rows, ranked, strict=True)
+    ]
+    return mean_score(
+        [
+            TaskScore(found.value, scores, row.resampled, found.difference, found.comparison)
+            for row, found, scores in zip(rows, ranked, by_seed, strict=True)
+        ]
+    )
 
 
-def _notes(columns: Sequence[TaskColumn], common: Sequence[str]) -> list[str]:
+def _notes(columns: Sequence[TaskColumn], common: Sequence[str], ranked: Container[str]) -> list[str]:
     left_out = [column for column in columns if column.name not in common]
     reasons = {
-        "not every system has finished it": [column.name for column in left_out if column.scaled],
+        "not every system has finished it": [c.name for c in left_out if c.scaled and c.name in ranked],
+        "no language was measured with every system": [c.name for c in left_out if c.scaled and c.name not in ranked],
         "it is not measured in percent": [column.name for column in left_out if not column.scaled],
     }
     return [f"Not in the overall score, because {why}: {', '.join(names)}." for why, names in reasons.items() if names]

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 from paralign.errors import UserError
 from paralign.report.baselines import Baseline, collect_baselines
-from paralign.report.cells import Member, Row, build_cell
+from paralign.report.cells import Member, RankedScore, Row, build_cell
 from paralign.report.comparison import (
     average_resampled,
     compare_rows,
     resample_cells,
-    set_average_interval,
     set_interval,
+    set_ranked_interval,
 )
 from paralign.report.drawing import tasks_in_figures
-from paralign.report.number_format import shorten_list
+from paralign.report.number_format import join_names, shorten_list
 from paralign.report.runs import Run
 from paralign.report.table_key import TableKey, divide_by_layer, divide_members, training_languages
 from paralign.results import Measurement
+from paralign.systems import fine_tuning
 
 __all__ = ["Table", "build_tables"]
 
@@ -39,10 +41,17 @@ class Table:
     German text with English questions is not English."""
     others: list[str]
     """Languages of the average: those that every system was measured on, without the pivot."""
+    ranked_on: list[str]
+    """Languages by which systems are ranked: those of the average; without any, the only one that every system was
+    measured on. Empty: there is none, and systems are not ranked."""
     controls: list[str]
     """Usually one; several if each belongs to another base."""
     baselines: list[Baseline]
     notes: list[str] = field(default_factory=list)
+
+    def ranked_score(self, row: Row) -> RankedScore:
+        """Return the score by which a system is ranked; its value is NaN if it is undefined or there is none."""
+        return row.ranked_score(self.ranked_on)
 
     @property
     def averages_directions(self) -> bool:
@@ -105,9 +114,13 @@ def _build_table(key: TableKey, members: list[Member], controls: set[str]) -> Ta
     languages = sorted(measured, key=lambda language: (language != pivot, language))
     rest = [language for language in languages if language != pivot]
     others = [language for language in rest if all(language in row.cells for row in rows)]
-    if others != rest:
+    ranked_on = others or [language for language in languages if all(language in row.cells for row in rows)]
+    if others != rest and ranked_on:
         absent = ", ".join(language for language in rest if language not in others)
-        notes.append(f"Not in the average, because not every system was measured on it: {absent}.")
+        where = "average" if others else "ranking"
+        notes.append(f"Not in the {where}, because not every system was measured on it: {absent}.")
+    if not ranked_on:
+        notes.append("Systems are not ranked, because no language was measured with all of them.")
     baselines = collect_baselines([row.cells for row in rows], others, notes)
     reasons: dict[tuple[str, str], list[str]] = {}
     if present or key.is_headline:
@@ -119,11 +132,11 @@ def _build_table(key: TableKey, members: list[Member], controls: set[str]) -> Ta
             for reason, affected in compare_rows(row, by_name[row.reference], others).items():
                 reasons.setdefault((reason, ", ".join(sorted(affected))), []).append(row.system)
     for row in rows:
-        cells = [row.cells[name] for name in others] or list(row.cells.values())
+        cells = [row.cells[name] for name in ranked_on]
         if row.reference is None or all(cell.comparison for cell in cells):
             row.resampled = average_resampled(cells)
         if key.is_headline and not present:
-            set_average_interval(row, others)
+            set_ranked_interval(row, ranked_on)
         for cell in row.cells.values():
             set_interval(cell)
             cell.resampled = None  # free the memory, 80 kB each
@@ -131,10 +144,14 @@ def _build_table(key: TableKey, members: list[Member], controls: set[str]) -> Ta
         notes.append(
             f"No interval on {affected_languages} for {shorten_list(names)}, nor for an average over it: {reason}."
         )
+    undefined = [row.system for row in rows if ranked_on and not math.isfinite(row.ranked_score(ranked_on).value)]
+    if undefined:
+        notes.append(f"Not ranked, because a score is undefined: {shorten_list(undefined)}.")
     alone = [row.system for row in rows if present and not row.control and row.reference is None]
     if alone:
         notes.append(f"Not compared, because no single control has the same base and settings: {shorten_list(alone)}.")
-    return Table(key, rows, languages, pivot, others, present, baselines, list(dict.fromkeys(notes)))
+    notes += _other_differences(systems, references)
+    return Table(key, rows, languages, pivot, others, ranked_on, present, baselines, list(dict.fromkeys(notes)))
 
 
 def _choices(cells: Mapping[str, Sequence[Member]]) -> list[tuple[int | None, str | None]]:
@@ -158,8 +175,8 @@ def _references(
     treated = [system for system in systems if system not in controls]
     if len(controls) <= 1:
         return {system: control for system in treated for control in controls}
-    rows = {name: [row for part in cells.values() for _, row in part] for name, cells in systems.items()}
-    bases = {name: ({row.parent for row in own} | _recorded(own, "origin")) - {None} for name, own in rows.items()}
+    rows = _rows(systems)
+    bases = {name: _bases(own) for name, own in rows.items()}
     ways = {name: {(str(row.settings.get("training")), str(row.settings.get("layers"))) for row in own}
             for name, own in rows.items()}  # fmt: skip
     for first, second in combinations(controls, 2):
@@ -172,13 +189,51 @@ def _references(
             )
     references = {}
     for system in treated:
-        family = bases[system] | {row.model_hash for row in rows[system]} | _recorded(rows[system], "lineage")
+        family = bases[system] | _identity(rows[system])
         matching = [control for control in controls if bases[control] & family]
         if len(matching) > 1:
             matching = [control for control in matching if ways[control] == ways[system]]
         if len(matching) == 1:
             references[system] = matching[0]
     return references
+
+
+def _other_differences(
+    systems: Mapping[str, Mapping[str, Sequence[Member]]], references: Mapping[str, str]
+) -> list[str]:
+    """Return notes on systems whose base or fine-tuning is not that of their control, as far as both are recorded."""
+    rows = _rows(systems)
+    found: dict[str, list[str]] = {}
+    for system, control in references.items():
+        own, other = rows[system], rows[control]
+        bases, base_of_control = _bases(own), _bases(other)
+        # A system may also be the base of its control, or be trained from the control.
+        related = (bases | _identity(own)) & base_of_control or bases & _identity(other)
+        if bases and base_of_control and not related:
+            found.setdefault(f"another base than {control}", []).append(system)
+        way, way_of_control = (next((way for row in side if (way := fine_tuning(row))), None) for side in (own, other))
+        if way and way_of_control and way != way_of_control:
+            names = sorted(name for name in way | way_of_control if way.get(name) != way_of_control.get(name))
+            with_own, with_other = (
+                join_names([f"{name} {side[name]}" if name in side else f"default {name}" for name in names])
+                for side in (way, way_of_control)
+            )
+            found.setdefault(f"fine-tuned with {with_own}, but {control} with {with_other}", []).append(system)
+    return [f"{shorten_list(names)}: {difference}." for difference, names in found.items()]
+
+
+def _rows(systems: Mapping[str, Mapping[str, Sequence[Member]]]) -> dict[str, list[Measurement]]:
+    return {name: [row for part in cells.values() for _, row in part] for name, cells in systems.items()}
+
+
+def _bases(rows: Sequence[Measurement]) -> set[str | None]:
+    """Return the hashes and lineages of the encoders that a system was trained from."""
+    return ({row.parent for row in rows} | _recorded(rows, "origin")) - {None}
+
+
+def _identity(rows: Sequence[Measurement]) -> set[str | None]:
+    """Return the hashes and lineages of a system."""
+    return {row.model_hash for row in rows} | _recorded(rows, "lineage")
 
 
 def _recorded(rows: Iterable[Measurement], name: str) -> set[str | None]:
