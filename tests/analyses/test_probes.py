@@ -90,11 +90,12 @@ def test_pairs_are_read_as_one_row(base, tmp_path):
 
 def test_an_equal_encoder_has_no_change_and_another_one_has_the_difference_of_scores(base, tmp_path):
     encoder = Encoder.from_pretrained(base)
+    encoder.save_pretrained(tmp_path / "copy")
     with torch.no_grad():
         encoder.embeddings.normal_(generator=torch.Generator().manual_seed(0))
     encoder.save_pretrained(tmp_path / "noise")
     data = {"train": ["en=smallworld:0-40"], "eval": ["en=smallworld:100-140"]}
-    models = [str(base), str(base), str(tmp_path / "noise")]
+    models = [str(base), str(tmp_path / "copy"), str(tmp_path / "noise")]
     paralign.analyze_probes(models, task="pos", out=tmp_path / "run", **data, **QUICK)
     figure = json.loads((tmp_path / "run/figures/probes.json").read_text())
     first, same, noise = figure["curves"]
