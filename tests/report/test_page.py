@@ -49,6 +49,26 @@ def test_ids_are_unique_and_references_lead_somewhere(report):
     assert {a or b for a, b in targets} <= set(ids)
 
 
+@pytest.mark.parametrize(
+    ("dataset", "panels"), [("mine", ["dev, mine", "test, mine"]), ("pud", ["dev, PUD", "test, PUD"])]
+)
+def test_tables_of_two_splits_have_titles_and_figures_of_their_own(tmp_path, dataset, panels):
+    for split in ("dev", "test"):
+        add(tmp_path / "run", items_of(50), split=split, dataset=dataset)
+        add(tmp_path / "run", items_of(60), split="test", dataset=dataset, task="ner", metric="f1")
+    paths = write_report([tmp_path / "run"], tmp_path / "r.html")
+    page, text = text_of(paths)
+    titles = {title for title in page.tables if ":" in title}
+    assert titles == {f"Part-of-speech tagging: accuracy, {split}" for split in ("dev", "test")} | {
+        "Named entity recognition: F1"
+    }
+    labels = [attrs["aria-label"].split(":")[0] for tag, attrs in page.tags if tag == "figure"]
+    assert sorted(labels)[1:] == [f"Part-of-speech tagging, {panel}" for panel in panels]
+    assert "run in part-of-speech tagging, dev (50.0 %) and run in part-of-speech tagging, test (50.0 %)." in text
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(set(ids)) == len(ids) > 2
+
+
 def test_the_same_runs_give_the_same_bytes_in_any_folder(report, tmp_path):
     again = write_report(make_runs(tmp_path / "elsewhere"), tmp_path / "report.html")
     for one, other in ((report.html, again.html), (report.markdown, again.markdown), (report.csv, again.csv)):

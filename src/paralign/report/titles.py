@@ -55,8 +55,12 @@ def dataset_title(name: str, split: str) -> str:
     return f"{_DATASETS.get(name.lower(), name)} ({split})"
 
 
-def _short_dataset(name: str, split: str) -> str:
-    return dataset_title(name, split).removesuffix(f" ({split})")
+def _data_title(key: TableKey) -> str | None:
+    """Return the data set and the split as far as titles need them."""
+    if not key.dataset:
+        return key.split if key.names_split else None
+    title = dataset_title(key.dataset, key.split)
+    return title if key.names_split else title.removesuffix(f" ({key.split})")
 
 
 def metric_name(metric: str) -> str:
@@ -102,8 +106,7 @@ def short_title(key: TableKey) -> str:
         parts.append(pooling_name(key.pool))
     if key.layer is not None:
         parts.append(_layer_title(key.layer))
-    dataset = _short_dataset(key.dataset, key.split) if key.dataset else None
-    parts += [part for part in (dataset, f"with {key.partner}" if key.partner else None, key.settings) if part]
+    parts += [part for part in (_data_title(key), f"with {key.partner}" if key.partner else None, key.settings) if part]
     if key.train and key.train != "en":
         parts.append(training_title(key.train))
     return ", ".join(parts)
@@ -116,8 +119,8 @@ def table_title(key: TableKey) -> str:
         parts.append(pooling_name(key.pool))
     if key.layer is not None:
         parts.append(_layer_title(key.layer))
-    if key.dataset:
-        parts.append(_short_dataset(key.dataset, key.split))
+    if data := _data_title(key):
+        parts.append(data)
     if key.partner:
         parts.append(f"{'questions in' if key.task == 'qa' else 'with'} {key.partner}")
     if key.settings:
