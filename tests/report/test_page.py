@@ -118,6 +118,14 @@ def test_markdown_tables_keep_their_columns_and_code_its_fence(tmp_path):
     assert "````sh\necho '```'\n````" in text
 
 
+def test_markdown_strikes_nothing_through(tmp_path):
+    for language in ("en~inv", "en~trans"):
+        add(tmp_path / "a", items_of(50), language=language)
+    text = write_report([tmp_path / "a"], tmp_path / "r.html").markdown.read_text()
+    assert r"| system | average | en\~inv | en\~trans |" in text
+    assert not re.search(r"(?<!\\)~", text)
+
+
 def test_csv_text_is_no_formula(tmp_path):
     run = add(tmp_path / "run", hits(0.5), settings={"system": "=HYPERLINK(1)"})
     assert "\n'=HYPERLINK(1),false,pos," in write_report([run], tmp_path / "r.html").csv.read_text()

@@ -7,7 +7,15 @@ import re
 from paralign.report.number_format import join_names, pooling_name
 from paralign.report.table_key import TableKey, training_languages
 
-__all__ = ["choice_title", "dataset_title", "metric_name", "short_title", "table_title", "training_title"]
+__all__ = [
+    "choice_title",
+    "dataset_title",
+    "metric_name",
+    "short_title",
+    "table_title",
+    "training_title",
+    "uncapitalize",
+]
 
 _METRICS = {
     "f1": "F1",
@@ -78,6 +86,15 @@ def metric_name(metric: str) -> str:
     return ", ".join([name, *conditions])
 
 
+def uncapitalize(title: str) -> str:
+    """Return a title as it is written inside a sentence.
+
+    >>> uncapitalize("Sentence retrieval"), uncapitalize("NLI with hypotheses only")
+    ('sentence retrieval', 'NLI with hypotheses only')
+    """
+    return title if title[:2].isupper() else title[:1].lower() + title[1:]
+
+
 def training_title(train: str) -> str:
     """``en+de:100`` as ``trained on en + 100 examples of de``."""
     whole, few = training_languages(train)
@@ -136,4 +153,4 @@ def _layer_title(layer: int | str) -> str:
 
 def _task_title(key: TableKey) -> str:
     title = key.info.title
-    return title if key.name is None else f"{key.name} ({title[:1].lower()}{title[1:]})"
+    return title if key.name is None else f"{key.name} ({uncapitalize(title)})"
