@@ -10,7 +10,9 @@ import pytest
 
 from paralign.report import write_report
 from paralign.report.draw_training import _smooth
+from paralign.report.figure import Figure
 from paralign.report.figure_files import write_figures
+from paralign.report.page import _open_without_scores
 from paralign.report.runs import find_runs
 from paralign.report.styles import COLORS, assign_styles
 from paralign.results import Seeds, Where
@@ -106,6 +108,12 @@ def test_every_task_is_a_panel_and_every_system_a_row(tmp_path):
     assert panels == {"Natural language inference", "Part-of-speech tagging", "Sentence retrieval"}
     assert {system for _, system in points} == {"method-01", "method-02", "method-03"}
     assert len(points) == 9
+
+
+@pytest.mark.parametrize(("count", "says"), [(3, "1 more finding is"), (4, "2 more findings are")])
+def test_findings_that_are_not_at_the_top_are_counted(count, says):
+    figures = [Figure("Words", "title", finding=f"Finding {k}.") for k in range(count)]
+    assert _open_without_scores([], figures) == ["Finding 0.", "Finding 1.", f"{says} next to the figures."]
 
 
 # -- order, files

@@ -142,7 +142,7 @@ def _open_without_scores(runs: Sequence[Run], figures: Sequence[Figure]) -> list
     findings = [figure.finding for figure in figures if figure.finding]
     if findings:
         more = len(findings) - 2
-        return findings[:2] + ([f"{more_are(more, 'finding')} next to their figures."] if more > 0 else [])
+        return findings[:2] + ([f"{more_are(more, 'finding')} next to the figures."] if more > 0 else [])
     if any(run.figures for run in runs):
         return ["The runs have figures of analyses but no tables of scores."]
     return ["The runs have no scores yet; the page shows their training curves."]
