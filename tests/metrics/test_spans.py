@@ -6,9 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqeval.metrics import f1_score, precision_score, recall_score
 from seqeval.metrics.sequence_labeling import get_entities
-from seqeval.scheme import IOB2, Entities
 
-from paralign.metrics import entities, first_invalid_bio, ratio, span_counts, span_f1
+from paralign.metrics import entities, ratio, span_counts, span_f1
 from paralign.metrics.spans import tag_runs
 
 BIOES = ["O", *(f"{prefix}-{kind}" for prefix in "BIES" for kind in ("LOC", "PER", "a-b")), "B", "I", "E", "S"]
@@ -56,37 +55,6 @@ def test_no_span_on_either_side_counts_for_nothing():
     assert span_f1([], []) == (0, 0)
     assert span_f1(["O"], ["B-X"]) == (0, 1)
     assert math.isnan(ratio([span_f1(["O"], ["O"])]))
-
-
-@settings(max_examples=1000, deadline=None)
-@given(st.lists(st.sampled_from(BIO), max_size=8))
-def test_bad_bio_is_where_the_strict_reading_first_loses_a_word(tags):
-    """seqeval's IOB2 reads a strictly well-formed sentence as the lenient one does, and covers all its tags."""
-
-    def broken(prefix):
-        spans = Entities([prefix], IOB2).entities[0]
-        return sum(span.end - span.start for span in spans) != sum(tag != "O" for tag in prefix)
-
-    assert first_invalid_bio(tags) == next((n for n in range(len(tags)) if broken(tags[: n + 1])), None)
-
-
-@pytest.mark.parametrize(
-    ("tags", "index"),
-    [
-        (["B-A", "I-A", "O", "I-A"], 3),
-        (["I-A"], 0),
-        (["B-A", "I-B"], 1),
-        (["B-A", "B-A", "I-A"], None),
-        ([], None),
-        (["O", "E-A"], 1),
-        (["O", "B"], 1),
-        (["B-"], 0),
-        (["O", "O-A"], 1),
-        (["B-A", "S-A"], 1),
-    ],
-)
-def test_bad_bio(tags, index):
-    assert first_invalid_bio(tags) == index
 
 
 @pytest.mark.parametrize("tag", ["X-LOC", "", "BLOC", "O-LOC", "b-LOC", "LOC", "o"])

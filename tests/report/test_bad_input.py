@@ -43,6 +43,19 @@ def test_out_is_no_page(run, tmp_path):
     assert "r.html" in refused([run], tmp_path / "r.md")
 
 
+@pytest.mark.parametrize("suffix", ["md", "csv", "figures.csv", "tex", "figures"])
+def test_names_of_the_other_files_are_checked_before_anything_is_written(run, tmp_path, suffix):
+    blocked = tmp_path / f"r.{suffix}"
+    blocked.write_text("mine") if suffix == "figures" else blocked.mkdir()
+    before = sorted(tmp_path.iterdir())
+    kind = "folder" if suffix == "figures" else "file"
+    message = refused([run], tmp_path / "r.html", latex=True, figures=True)
+    assert message.startswith(f"{blocked}: the report writes a {kind} of this name, but this is a ")
+    assert sorted(tmp_path.iterdir()) == before
+    write_report([run], tmp_path / "r.html", csv=False) if suffix != "md" else None
+    assert (tmp_path / "r.html").exists() == (suffix != "md"), "files that are not written are not checked"
+
+
 def test_no_folders(tmp_path):
     assert "no run folders" in refused([], tmp_path / "r.html")
 

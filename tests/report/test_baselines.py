@@ -125,8 +125,8 @@ def test_markdown_and_csv_hold_them_too(paths):
     found = {(row["system"], row["language"]): float(row["mean"]) for row in rows if row["baseline"] == "true"}
     assert found == {
         (name, language): value
-        for language in MAJORITY
-        for name, value in (("chance", 1 / 3), ("majority", MAJORITY[language]))
+        for language, majority in {**MAJORITY, "average": 0.37}.items()
+        for name, value in (("chance", 1 / 3), ("majority", majority))
     }
-    assert [row["system"] for row in rows if row["baseline"] == "false"] == ["mlm"] * 3 + ["ppa"] * 3
+    assert [row["system"] for row in rows if row["baseline"] == "false"] == ["mlm"] * 4 + ["ppa"] * 4
     assert {row["diff_to_control"] for row in rows if row["baseline"] == "true"} == {""}

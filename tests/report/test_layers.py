@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from paralign.report import write_report
+from paralign.report.layer_plot import LayerChange, change_table
+from paralign.report.styles import assign_styles
 from paralign.results import Measurement, Where, write_results
 from tests.report.reading import read
 from tests.report.synthetic import add
@@ -205,6 +207,57 @@ def test_systems_of_figures_and_of_runs_have_distinct_styles(tmp_path):
              if tag == "line" and attrs.get("stroke-dasharray")]  # fmt: skip
     assert len(signs) == 4
     assert len(set(signs)) == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"), [("similarity", {"kernel": "linear", "debiased": True}), ("space", {"pool": "mean"})]
+)
+@pytest.mark.parametrize("hashes", ["hhh", "hhx"])
+def test_every_figure_uses_the_colors_of_the_page(tmp_path, kind, more, hashes):
+    names = ("mlm", "PPA", "PPA" if hashes[2] == "x" else "mine")
+    values = [{"metric": "hubness", "language": "de", "layer": k, "value": 0.3, "direction": None} for k in range(2)]
+    curves = [
+        curve(name, ["en", "de"], [0.8, 0.5])
+        | {"control": name == "mlm", "model_hash": model_hash, "of": None, "values": values}
+        for name, model_hash in zip(names, hashes, strict=True)
+    ]
+    page, _ = report(tmp_path, figure(tmp_path / kind, kind, curves=curves, settings=more))
+    colors = [attrs["stroke"] for tag, attrs in page.tags if tag == "line" and "stroke-dasharray" in attrs]
+    expected = assign_styles(["mine", "PPA"])
+    assert colors[0] == "#555555", "the control is gray"
+    assert len(set(colors)) == len(colors) == 3
+    if hashes[2] == "h":
+        assert colors[1:] == [expected["PPA"].color, expected["mine"].color]
+
+
+def test_changes_that_are_printed_as_zero_have_no_sign():
+    changes = [LayerChange(0, -0.0003, -0.0004, -0.0002), LayerChange(1, -0.012, -0.02, -0.005), LayerChange(2, 0.03)]
+    ((_, cells),) = change_table([("a", changes)], "", points=True).rows
+    assert [cell.text for cell in cells] == ["0.0*", "−1.2*", "+3.0"]
+    assert [cell.shade for cell in cells] == ["worse", "worse", ""]
+    assert cells[1].tooltip == "a, layer 1: -1.2 (-2 to -0.5)"
+
+
+def test_a_similarity_of_zero_can_be_the_greatest(tmp_path):
+    folder = similarity(tmp_path / "sim", [curve("base", ["en", "de"], [0.1, -0.02, 0.0, -0.01])])
+    page, _ = report(tmp_path, folder)
+    assert "at most 0.00 above them (layer 2), -0.01 at the last layer" in " ".join(page.text)
+    assert page.tables["sim"][1][1:] == ["0.10", "−0.02", "0.00", "−0.01"]
+
+
+def test_counts_and_percentages_are_sorted_as_numbers(tmp_path):
+    systems = [
+        {"system": f"s{k}", "links": links, "pairs": pairs, "unlinked": [share, share], "agreement": None}
+        for k, (links, pairs, share) in enumerate([(1234, 10, 1.0), (987, 0, 0.05), (56, 10, 0.123)])
+    ]
+    sentence = {"number": 1, "source": ["a"], "target": ["b"], "aligners": [[[0, 0]]] * 3}
+    page, _ = report(
+        tmp_path, figure(tmp_path / "a", "links", systems=systems, sentences=[sentence], languages=["en", "de"])
+    )
+    cells = [text for text, _, _ in shaded_cells(page)]
+    assert cells[0::5] == ["1234", "987", "56"]
+    assert cells[1::5] == ["123.4", "", "5.6"]
+    assert cells[2::5] == ["100.0", "5.0", "12.3"]
 
 
 def test_nine_systems_of_dots_look_different(tmp_path):

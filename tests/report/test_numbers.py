@@ -171,7 +171,7 @@ def test_csv_holds_every_number_unrounded(report):
     with report.csv.open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines))
     keys = [(r["system"], r["task"], r["metric"], r["pool"], r["direction"], r["language"]) for r in rows]
-    assert len(set(keys)) == len(keys) == 3 * (5 + 2 * 2 * 4 * 3)
+    assert len(set(keys)) == len(keys) == 3 * (5 + 1 + 2 * 2 * (4 * 3 + 1)), "with averages"
     found = dict(zip(keys, rows, strict=True))
     pos = found["ppa", "pos", "accuracy", "", "", "de"]
     values = [score(items) for items in tagging("ppa", "de")]
@@ -182,6 +182,19 @@ def test_csv_holds_every_number_unrounded(report):
     assert told == pytest.approx([compared.difference, compared.low, compared.high, compared.p], abs=1e-9)
     assert (pos["n_seeds"], pos["n_items"], pos["train"], pos["control"]) == ("3", "200", "en", "false")
     assert (pos["interval_over"], pos["significant"]) == ("items and seeds", str(is_significant(compared)).lower())
+    average = found["ppa", "pos", "accuracy", "", "", "average"]
+    values = [
+        statistics.fmean(map(score, of_seed))
+        for of_seed in zip(*(tagging("ppa", lang) for lang in OTHERS), strict=True)
+    ]
+    told = [float(average[name]) for name in ("mean", "sd")]
+    assert told == pytest.approx([statistics.fmean(values), statistics.stdev(values)], abs=1e-12)
+    compared = compare("ppa", *OTHERS)
+    told = [float(average[name]) for name in ("diff_to_control", "low", "high", "p")]
+    assert told == pytest.approx([compared.difference, compared.low, compared.high, compared.p], abs=1e-9)
+    assert (average["n_seeds"], average["n_items"], average["significant"]) == ("3", "", "true")
+    assert average["compared_with"] == "control"
+    assert found["ppa", "retrieval", "accuracy_csls", "mean", "mean", "average"]["p"] == "", "one seed"
     one_way = found["ppa", "retrieval", "accuracy_csls", "mean", "zh-en", "zh"]
     expected = score(retrieval_items("ppa", "zh", "zh-en", "mean", "accuracy_csls"))
     assert float(one_way["mean"]) == pytest.approx(expected, abs=1e-12)

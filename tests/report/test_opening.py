@@ -10,7 +10,9 @@ import pytest
 
 from paralign.report import write_report
 from paralign.report.draw_training import _smooth
+from paralign.report.figure import Figure
 from paralign.report.figure_files import write_figures
+from paralign.report.page import _open_without_scores
 from paralign.report.runs import find_runs
 from paralign.report.styles import COLORS, assign_styles
 from paralign.results import Seeds, Where
@@ -108,6 +110,12 @@ def test_every_task_is_a_panel_and_every_system_a_row(tmp_path):
     assert len(points) == 9
 
 
+@pytest.mark.parametrize(("count", "says"), [(3, "1 more finding is"), (4, "2 more findings are")])
+def test_findings_that_are_not_at_the_top_are_counted(count, says):
+    figures = [Figure("Words", "title", finding=f"Finding {k}.") for k in range(count)]
+    assert _open_without_scores([], figures) == ["Finding 0.", "Finding 1.", f"{says} next to the figures."]
+
+
 # -- order, files
 
 
@@ -143,6 +151,26 @@ def test_latex_tables_are_complete_and_escaped(tmp_path, runs):
     page, _ = text_of(paths)
     first = next(iter(page.tables.values()))
     assert all(score.split()[0] in text for row in first[1:] for score in row[1:] if score[:1].isdigit())
+
+
+def test_latex_keeps_the_marks_and_notes_of_the_page(tmp_path):
+    for name, rights in {"MLM control": (200, 202), "PPA": (300, 302)}.items():
+        for language in ("en", "de", "fr") if name == "PPA" else ("en", "de"):
+            seeds_of(tmp_path, name, rights, language=language, train="en")
+    baselines = {"majority": 0.9}
+    settings = {"system": "MLM control", "control": True, "baselines": baselines}
+    add(tmp_path / "folded", share(50), task="nli", settings=settings)
+    text = write_report(tmp_path, tmp_path / "r.html", latex=True).latex.read_text(encoding="utf-8")
+    tagging, nli = sorted(text.split(r"\begin{table}")[1:], key=lambda table: "Natural" in table)
+    row = next(line for line in tagging.splitlines() if line.startswith("PPA & "))
+    columns = [cell.strip() for cell in next(line for line in tagging.splitlines() if "system &" in line).split("&")]
+    cells = dict(zip(columns, (cell.strip() for cell in row.split("&")), strict=True))
+    assert cells["en"].startswith(r"\textbf{75.2}$^{*}$ "), "the change on the training language"
+    assert "Not in the average, because not every system was measured on it: fr." in tagging
+    assert "* marks significant differences from the control." in tagging
+    assert r"\dagger" not in tagging
+    assert r"50.0$^\dagger$" in nli
+    assert r"$^\dagger$ marks scores that are not better than a baseline on the same data.}" in nli
 
 
 def test_figures_are_written_as_files_too(tmp_path, runs):

@@ -49,6 +49,26 @@ def test_ids_are_unique_and_references_lead_somewhere(report):
     assert {a or b for a, b in targets} <= set(ids)
 
 
+@pytest.mark.parametrize(
+    ("dataset", "panels"), [("mine", ["dev, mine", "test, mine"]), ("pud", ["dev, PUD", "test, PUD"])]
+)
+def test_tables_of_two_splits_have_titles_and_figures_of_their_own(tmp_path, dataset, panels):
+    for split in ("dev", "test"):
+        add(tmp_path / "run", items_of(50), split=split, dataset=dataset)
+        add(tmp_path / "run", items_of(60), split="test", dataset=dataset, task="ner", metric="f1")
+    paths = write_report([tmp_path / "run"], tmp_path / "r.html")
+    page, text = text_of(paths)
+    titles = {title for title in page.tables if ":" in title}
+    assert titles == {f"Part-of-speech tagging: accuracy, {split}" for split in ("dev", "test")} | {
+        "Named entity recognition: F1"
+    }
+    labels = [attrs["aria-label"].split(":")[0] for tag, attrs in page.tags if tag == "figure"]
+    assert sorted(labels)[1:] == [f"Part-of-speech tagging, {panel}" for panel in panels]
+    assert "run in part-of-speech tagging, dev (50.0 %) and run in part-of-speech tagging, test (50.0 %)." in text
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(set(ids)) == len(ids) > 2
+
+
 def test_the_same_runs_give_the_same_bytes_in_any_folder(report, tmp_path):
     again = write_report(make_runs(tmp_path / "elsewhere"), tmp_path / "report.html")
     for one, other in ((report.html, again.html), (report.markdown, again.markdown), (report.csv, again.csv)):
@@ -96,6 +116,14 @@ def test_markdown_tables_keep_their_columns_and_code_its_fence(tmp_path):
     text = write_report([run], tmp_path / "r.html").markdown.read_text()
     assert "| a\\|b c |" in text
     assert "````sh\necho '```'\n````" in text
+
+
+def test_markdown_strikes_nothing_through(tmp_path):
+    for language in ("en~inv", "en~trans"):
+        add(tmp_path / "a", items_of(50), language=language)
+    text = write_report([tmp_path / "a"], tmp_path / "r.html").markdown.read_text()
+    assert r"| system | average | en\~inv | en\~trans |" in text
+    assert not re.search(r"(?<!\\)~", text)
 
 
 def test_csv_text_is_no_formula(tmp_path):

@@ -11,6 +11,7 @@ from scipy import stats
 from paralign.metrics import interval_over_seeds, item_score, paired_bootstrap
 from paralign.metrics.bootstrap import bootstrap_interval
 from paralign.report import write_report
+from paralign.report.captions import _describe_seeds
 from paralign.report.table_key import TableKey
 from paralign.results import Seeds, Where, other_language
 from tests.report.reading import figure_labels, text_of
@@ -69,6 +70,20 @@ def test_a_task_outside_the_table_brings_its_title_metrics_and_direction(tmp_pat
     assert folded(paths) == ["Stemming: accuracy"]
     assert page.bold == ["20.0", "60.0"], "the smaller distance, the greater accuracy"
     assert "near, the lowest of 2 systems, reaches 20.0 % on de." in text
+
+
+def test_a_title_that_begins_with_an_abbreviation_keeps_it(tmp_path):
+    info = {"title": "NLI with hypotheses only", "main_metrics": ["accuracy"], "lower_is_better": []}
+    add(tmp_path / "a", share(50), task="mine", settings={"task_info": info})
+    _, text = text_of(write_report([tmp_path / "a"], tmp_path / "r.html"))
+    assert "The scores are: a in NLI with hypotheses only (50.0 %)." in text
+
+
+def test_an_undefined_score_has_no_spread(tmp_path):
+    for seed in range(2):
+        add(tmp_path / "a", share(0, 1), value=float("nan"), seeds=Seeds(finetune=seed), save=False)
+    page, _ = text_of(write_report([tmp_path / "a"], tmp_path / "r.html"))
+    assert page.tables["Part-of-speech tagging: accuracy"] == [["system", "de"], ["a", "–"]]
 
 
 def test_a_correlation_has_its_interval_and_is_compared_with_the_control(tmp_path):
@@ -170,6 +185,22 @@ def test_fine_tuning_seeds_of_one_alignment_are_not_alignment_seeds(tmp_path):
     assert (high - low) / 2 == pytest.approx(100 * reach, rel=0.01)
 
 
+@pytest.mark.parametrize(
+    ("seeds", "says"),
+    [
+        ([(0, 7), (1, 7)], "2 fine-tuning seeds (0, 1) × 1 alignment seed (7)"),
+        ([(0, 0), (0, 1), (1, 0), (1, 1)], "2 fine-tuning seeds (0, 1) × 2 alignment seeds (0, 1)"),
+        ([(0, 0), (1, 1), (2, 2)], "fine-tuning and alignment seeds 0, 1, 2"),
+        ([(0, 10), (1, 11)], "fine-tuning seeds 0, 1 and alignment seeds 10, 11"),
+        ([(0, 0), (0, 1), (1, 1)], "fine-tuning and alignment seeds 0, 1"),
+        ([(3, None), (4, None)], "2 fine-tuning seeds (3, 4)"),
+        ([(None, None)], "seeds not recorded"),
+    ],
+)
+def test_seeds_are_multiplied_only_if_there_are_runs_for_all_combinations(seeds, says):
+    assert _describe_seeds([Seeds(finetune=finetune, align=align) for finetune, align in seeds]) == says
+
+
 def test_the_number_of_test_items_decides_whether_a_difference_is_marked(tmp_path):
     control, treated = {(0, 0): 0, (0, 1): 0}, {(0, 0): 3, (0, 1): 3}
     cell, answer = report_of_seeds(tmp_path, {"control": control, "ppa": treated}, n=3)
@@ -216,7 +247,7 @@ def test_questions_in_another_language_are_other_data(tmp_path):
     assert all("questions in" in name for name in aside)
     assert "questions in en, texts in the language of the column" in text
     with paths.csv.open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["metric"] == "f1"]
+        rows = [row for row in csv.DictReader(file) if row["metric"] == "f1" and row["language"] != "average"]
     found = {(row["direction"], row["language"]): round(100 * float(row["mean"])) for row in rows}
     assert len(rows) == len(found) == len(f1), "every number once"
     assert found == {(f"{q}-{c}" if q else "", c): right for (q, c), right in f1.items()}
@@ -248,7 +279,7 @@ def test_both_directions_between_two_languages_are_averaged_but_not_those_with_a
     with paths.csv.open(encoding="utf-8", newline="") as file:
         found = sorted((row["direction"], round(float(row["mean"]), 9)) for row in csv.DictReader(file))
     one_way = [("de-en", 0.4), ("de-fr", 0.3), ("en-de", 0.6), ("en-es", 0.8), ("fr-de", 0.1)]
-    assert found == [*one_way, ("mean", 0.2), ("mean", 0.5)], "every number once"
+    assert found == [*one_way, ("mean", 0.2), ("mean", 0.5), ("mean", 0.65)], "every number once, with the average"
 
 
 @pytest.mark.parametrize(("direction", "says"), [("en-{}", "from en"), ("{}-en", "into en")])

@@ -21,7 +21,7 @@ def command(
     csv: Annotated[bool, typer.Option(help="Write NAME.csv (scores) and NAME.figures.csv (points of figures).")] = True,
     latex: Annotated[bool, typer.Option("--latex", help="Write the tables as NAME.tex, for booktabs.")] = False,
     figures: Annotated[
-        bool, typer.Option("--figures", help="Write the figures as SVG and PDF files into the folder NAME.figures.")
+        bool, typer.Option("--figures", help="Write the plots as SVG and PDF files into the folder NAME.figures.")
     ] = False,
 ) -> None:
     """Create a self-contained HTML report from one or more runs.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["entities", "first_invalid_bio", "span_counts", "span_f1", "tag_runs"]
+__all__ = ["entities", "span_counts", "span_f1", "tag_runs"]
 
 
 def entities(tags: Sequence[str]) -> list[tuple[int, int, str]]:
@@ -96,21 +96,6 @@ def span_f1(gold: Sequence[str], predicted: Sequence[str]) -> tuple[float, float
     """
     right, truth, guess = span_counts(gold, predicted)
     return float(2 * right), float(truth + guess)
-
-
-def first_invalid_bio(tags: Sequence[str]) -> int | None:
-    """Return the index of the first tag that is invalid in strict BIO (IOB2); ``None`` if all are valid.
-
-    Invalid are an ``I-`` that does not follow a ``B-`` or ``I-`` of its type, and everything except ``O``, ``B-TYPE``
-    and ``I-TYPE``.
-    """
-    may_follow = ""
-    for index, tag in enumerate(tags):
-        prefix, kind = tag[:2], tag[2:]
-        if tag != "O" and not (kind and (prefix == "B-" or (prefix == "I-" and kind == may_follow))):
-            return index
-        may_follow = kind
-    return None
 
 
 def _parts(tag: str) -> tuple[str, str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
-from paralign.report.number_format import format_count, join_names, shorten_list
+from paralign.report.number_format import format_range, join_names, shorten_list
 from paralign.report.tables import Table
 from paralign.report.titles import choice_title, dataset_title
 from paralign.results import Seeds, other_language
@@ -24,8 +25,7 @@ def table_caption(table: Table) -> str:
     cells = [cell for row in table.rows for cell in row.cells.values()]
     sizes = sorted({cell.n_items for cell in cells if cell.n_items})
     if sizes:
-        span = format_count(sizes[0]) if len(sizes) == 1 else f"{format_count(sizes[0])} to {format_count(sizes[-1])}"
-        parts.append(f"{span} test items per language")
+        parts.append(f"{format_range(sizes)} test items per language")
     parts.append(f"data: {shorten_list([dataset_title(name, key.split) for name in table.datasets])}")
     parts.append(_directions(table))
     if len(table.others) > 1:
@@ -69,14 +69,20 @@ def seeds_caption(table: Table) -> str:
 
 
 def _describe_seeds(seeds: Sequence[Seeds]) -> str:
-    """``3 fine-tuning seeds (0, 1, 2) × 1 alignment seed (7)``."""
-    parts = []
-    for stage, word in _STAGES:
-        values = sorted({getattr(s, stage) for s in seeds} - {None})
-        if values:
-            plural = "s" if len(values) > 1 else ""
-            parts.append(f"{len(values)} {word} seed{plural} ({', '.join(map(str, values))})")
-    return " × ".join(parts) or "seeds not recorded"
+    """``3 fine-tuning seeds (0, 1, 2) × 1 alignment seed (7)`` if every combination was run, otherwise
+    ``fine-tuning and alignment seeds 0, 1, 2``."""
+    stages = [(word, sorted({getattr(s, stage) for s in seeds} - {None})) for stage, word in _STAGES]
+    stages = [(word, values) for word, values in stages if values]
+    if len(stages) < 2 or len(seeds) == math.prod(len(values) for _, values in stages):
+        parts = [
+            f"{len(values)} {word} seed{'s' * (len(values) > 1)} ({', '.join(map(str, values))})"
+            for word, values in stages
+        ]
+        return " × ".join(parts) or "seeds not recorded"
+    words: dict[str, list[str]] = {}
+    for word, values in stages:
+        words.setdefault(f"seed{'s' * (len(values) > 1)} {', '.join(map(str, values))}", []).append(word)
+    return " and ".join(f"{join_names(names)} {values}" for values, names in words.items())
 
 
 def _directions(table: Table) -> str:

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from paralign.metrics import Comparison, is_significant
 from paralign.metrics.significance import untested
+from paralign.report.cells import Cell
 from paralign.report.figure import Figure
 from paralign.report.runs import Run
 from paralign.report.tables import Table, build_tables
@@ -29,6 +30,8 @@ _FIRST_SCORE = COLUMNS.index("mean")
 def tables_csv(runs: Sequence[Run], tables: Sequence[Table], controls: set[str]) -> str:
     """Return the tables as CSV: a row for each system, task, metric and language, unrounded, as shares of 1.
 
+    The ``language`` of an average over several languages is ``average``; its ``n_seeds`` are those measured on all of
+    them, and its ``n_items`` is empty.
     The ``direction`` of a mean of several directions is ``mean``; rows for the single directions follow it. Rows of
     baselines have ``true`` in the column ``baseline`` and the baseline's name as ``system``. Text that a spreadsheet
     would read as a formula starts with an apostrophe. ``p`` is empty where a difference is not tested, for one seed or
@@ -66,6 +69,7 @@ def figures_csv(sections: Iterable[tuple[str, Sequence[Figure]]]) -> str:
 
 
 def _lines(table: Table) -> Iterable[list[object]]:
+    averaged = len(table.others) > 1
     for row in table.rows:
         for language in table.languages:
             cell = row.cells.get(language)
@@ -78,14 +82,28 @@ def _lines(table: Table) -> Iterable[list[object]]:
                 "false",
                 last=(*_interval_fields(cell.comparison)[3:], *(cell.interval or (None, None)), row.reference),
             )
+        if averaged:
+            compared = _interval_fields(row.average_comparison)
+            yield _line(
+                *(row.system, row.control, table, *_data([row.cells[name] for name in table.others]), "average"),
+                *(row.average, row.average_sd, len(row.average_scores), None, row.average_difference),
+                *compared[:3],
+                "false",
+                last=(*compared[3:], *(row.average_interval or (None, None)), row.reference),
+            )
     for baseline in table.baselines:
-        for language in table.languages:
-            if language in baseline.values:
-                cells = [row.cells[language] for row in table.rows if language in row.cells]
-                datasets = sorted({name for cell in cells for name in cell.datasets})
-                directions = sorted({name for cell in cells for name in cell.directions})
-                value = baseline.values[language]
-                yield _line(baseline.name, False, table, datasets, directions, language, value, *[None] * 7, "true")
+        scores = [(name, [name], baseline.values.get(name)) for name in table.languages]
+        scores += [("average", table.others, baseline.average)] if averaged else []
+        for language, measured, value in scores:
+            if value is not None:
+                cells = [row.cells[name] for row in table.rows for name in measured if name in row.cells]
+                yield _line(baseline.name, False, table, *_data(cells), language, value, *[None] * 7, "true")
+
+
+def _data(cells: Sequence[Cell]) -> tuple[list[str], list[str]]:
+    """Return the data sets and directions of cells."""
+    datasets = {name for cell in cells for name in cell.datasets}
+    return sorted(datasets), sorted({name for cell in cells for name in cell.directions})
 
 
 def _interval_fields(compared: Comparison | None) -> tuple[object, ...]:

@@ -59,7 +59,7 @@ def _figure(source: FigureSource, task: str, metric: str, cells: Sequence[Row]) 
         sources = list(dict.fromkeys(cell["source"] for cell in of_system))
         for language in sources:
             title = name + f", from {language}" * (len(sources) > 1)
-            key = f"{source.key}/{task}/{system}/{model_hash}/{language}"
+            key = f"{source.key}/{task}/{metric}/{system}/{model_hash}/{language}"
             groups.append((key, title, _changes(of_system, language, resets)))
     limits = _limits([change for *_, sides in groups for side in sides for change in side.values()])
     seeds = sorted({cell["seeds"] for cell in cells})

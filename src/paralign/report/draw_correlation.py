@@ -7,8 +7,9 @@ from typing import Any
 
 from paralign.metrics.significance import excludes_zero
 from paralign.report.figure import Figure, FigureSource, LegendEntry, Panel, Point, ShadedTable, TableCell
+from paralign.report.number_format import format_score
 from paralign.report.scatter_plot import Dot, scatter_plot
-from paralign.report.styles import Style, assign_styles
+from paralign.report.styles import Style
 
 __all__ = ["draw_correlation"]
 
@@ -31,7 +32,7 @@ def _figure(source: FigureSource, task: str) -> Figure:
     points = [point for point in source.data["points"] if point["task"] == task]
     correlations = [row for row in source.data["correlations"] if row["task"] == task]
     systems = list(dict.fromkeys(point["system"] for point in points))
-    styles = source.styles if set(systems) <= set(source.styles) else assign_styles(systems)
+    styles = source.assign_styles(points)
     languages = sorted({point["language"] for point in points})
     panels, numbers = [], list[Point]()
     for row in correlations:
@@ -96,8 +97,8 @@ def _finding(correlations: Sequence[Row]) -> str:
 def _table_row(row: Row) -> list[TableCell]:
     value, low, high, within = (row[name] for name in ("value", "low", "high", "within"))
     return [
-        TableCell("" if value is None else f"{value:.2f}"),
-        TableCell("" if low is None else f"{low:.2f} to {high:.2f}"),
-        TableCell("" if within is None else f"{within:.2f}"),
+        TableCell("" if value is None else format_score(value, False)),
+        TableCell("" if low is None else f"{format_score(low, False)} to {format_score(high, False)}"),
+        TableCell("" if within is None else format_score(within, False)),
         *(TableCell(str(row[name])) for name in ("points", "encoders", "languages")),
     ]

@@ -9,7 +9,7 @@ from paralign.report.comparison import mean_of_known
 from paralign.report.figure import Figure, FigureSource, LegendEntry
 from paralign.report.layer_plot import LayerChange, LayerCurve, change_table, distinct_names, layer_panel
 from paralign.report.number_format import format_range
-from paralign.report.styles import Style, assign_styles
+from paralign.report.styles import Style
 
 __all__ = ["draw_probes"]
 
@@ -20,8 +20,7 @@ def draw_probes(source: FigureSource) -> list[Figure]:
     """Draw a panel for each data set with a line for each encoder, and a table of changes from the first encoder."""
     curves = distinct_names(source.data["curves"])
     systems = list(dict.fromkeys(curve["system"] for curve in curves))
-    controls = {curve["system"] for curve in curves if curve["control"]}
-    styles = dict(source.styles) if set(systems) <= set(source.styles) else assign_styles(systems, controls)
+    styles = source.assign_styles(curves)
     names = _data_set_names(curves)
     panels = []
     for name in dict.fromkeys(names):
@@ -38,7 +37,7 @@ def draw_probes(source: FigureSource) -> list[Figure]:
         caption = (
             f"Change from {systems[0]} in points, by layer; * and shaded: the 95 % interval over test items excludes 0."
         )
-        tables = [change_table(changed, caption, scale=100)]
+        tables = [change_table(changed, caption, points=True)]
     metric = curves[0]["metric"].replace("_", " ")
     caption = (
         f"{source.data['task']}: {metric} of linear probes of frozen states, trained on {source.data['items']:,} items"

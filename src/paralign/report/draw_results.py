@@ -99,7 +99,7 @@ def draw_results(tables: Sequence[Table], styles: Mapping[str, Style]) -> Figure
         control = next((row for row in table.rows if row.control), None) if compared else None
         label = f"gain over {_control_label(control, table)}, {unit}" if compared else _score_label(table)
         panels.append(
-            Panel(title, _plot(f"results/{title}", marks, label, factor, compared), _describe(marks, compared))
+            Panel(title, _plot(f"results/{len(panels)}", marks, label, factor, compared), _describe(marks, compared))
         )
         shown |= dict.fromkeys(mark.style.system for mark in marks)
         for mark in marks:
@@ -131,7 +131,8 @@ def _data(table: Table) -> str:
     """Return ``, PUD test`` if all scores are of one data set that has a name."""
     if len(table.datasets) != 1 or table.key.dataset or table.datasets[0] == table.key.split:
         return ""
-    return f", {dataset_title(table.datasets[0], table.key.split)}".removesuffix(f" ({table.key.split})")
+    title = dataset_title(table.datasets[0], table.key.split).removesuffix(f" ({table.key.split})")
+    return f", {title.removesuffix(f' {table.key.split}') if table.key.names_split else title}"
 
 
 def _marks(table: Table, styles: Mapping[str, Style], compared: bool) -> list[_Mark]:

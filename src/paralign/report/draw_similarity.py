@@ -8,7 +8,7 @@ from typing import Any
 from paralign.report.comparison import mean_of_known
 from paralign.report.figure import Figure, FigureSource, LegendEntry, Panel, Point, ShadedTable, TableCell
 from paralign.report.layer_plot import distinct_names, plot_curve
-from paralign.report.number_format import format_range, pooling_name
+from paralign.report.number_format import format_range, format_score, pooling_name
 from paralign.report.styles import Style, assign_styles
 from paralign.report.svg import render_svg, style_axes
 
@@ -43,7 +43,7 @@ def _languages_figure(source: FigureSource, curves: Sequence[Row]) -> Figure:
         panels = [_panel(f"{source.key}/{systems[0]}", systems[0], lines)]
         headers, legend = pairs, [LegendEntry.line(style) for style in styles.values()]
     else:  # a panel for each pair of languages, a line for each encoder
-        styles = dict(source.styles) if set(systems) <= set(source.styles) else assign_styles(systems)
+        styles = source.assign_styles(curves)
         panels = [
             _panel(
                 f"{source.key}/{pair}", pair, [(styles[c["system"]], c["layers"]) for c in curves if _pair(c) == pair]
@@ -85,12 +85,12 @@ def _finding(curves: Sequence[Row], systems: Sequence[str]) -> str:
         layers = [curve["layers"] for curve in curves if curve["system"] == system]
         depth = min(len(rows) for rows in layers)
         means = [mean_of_known([rows[k]["cka"] for rows in layers]) for k in range(depth)]
-        above = [value for value in means[1:] if value is not None]
+        above = {layer: mean for layer, mean in enumerate(means) if layer and mean is not None}
         if above and means[-1] is not None:
-            best = max(range(1, depth), key=lambda k: means[k] or -1.0)
+            best = max(above, key=lambda layer: above[layer])
             embeddings = "undefined" if means[0] is None else f"{means[0]:.2f}"
             parts.append(
-                f"{system}: {embeddings} at the embeddings, at most {max(above):.2f} above them (layer {best}),"
+                f"{system}: {embeddings} at the embeddings, at most {above[best]:.2f} above them (layer {best}),"
                 f" {means[-1]:.2f} at the last layer"
             )
     count = len({tuple(curve["languages"]) for curve in curves})
@@ -161,7 +161,7 @@ def _table(headers: Sequence[str], curves: Sequence[Row], name: str) -> ShadedTa
 def _table_cell(row: Row, name: str, header: str) -> TableCell:
     value = row[name]
     shade = "" if value is None else f"g{min(9, max(0, int(10 * value)))}"
-    text = "" if value is None else f"{100 * value:.1f}" if name == "retrieval" else f"{value:.2f}"
+    text = "" if value is None else format_score(value, name == "retrieval")
     return TableCell(text, shade, f"{header}, layer {row['layer']}: {_describe_layer(row)}")
 
 

@@ -7,8 +7,7 @@ from typing import Any
 
 from paralign.report.figure import Figure, FigureSource, LegendEntry
 from paralign.report.layer_plot import LayerChange, LayerCurve, change_table, distinct_names, layer_panel
-from paralign.report.number_format import pooling_name
-from paralign.report.styles import assign_styles
+from paralign.report.number_format import format_range, pooling_name
 
 __all__ = ["draw_space"]
 
@@ -28,8 +27,8 @@ Row = Mapping[str, Any]
 def draw_space(source: FigureSource) -> list[Figure]:
     """Draw a panel for each measure, with a line for each system: the mean over its languages."""
     curves = distinct_names(source.data["curves"])
-    names = list(dict.fromkeys(curve["system"] for curve in curves))
-    styles = assign_styles(names)
+    styles = source.assign_styles(curves)
+    names = list(styles)
     rows = [(curve["system"], curve["of"], value) for curve in curves for value in curve["values"]]
     panels = []
     for metric, (title, meaning) in _TITLES.items():
@@ -43,7 +42,6 @@ def draw_space(source: FigureSource) -> list[Figure]:
     changed = _changes(rows, names, depths)
     caption = f"Change from {names[0]}, by layer; means over languages."
     numbers = sorted({curve["n"] for curve in curves})
-    sentences = " to ".join(f"{number:,}" for number in dict.fromkeys((numbers[0], numbers[-1])))
     pooling = pooling_name(source.data["settings"].get("pool", "mean"))  # not in files of earlier versions
     meanings = "; ".join(f"{title}: {meaning}" for title, meaning in _TITLES.values())
     return [
@@ -53,7 +51,7 @@ def draw_space(source: FigureSource) -> list[Figure]:
             legend=[LegendEntry.line(style) for style in styles.values()],
             panels=panels,
             tables=[change_table(changed, caption)] if changed else [],
-            caption=f"{sentences} sentences, {pooling}; lines are means over languages. {meanings}.",
+            caption=f"{format_range(numbers)} sentences, {pooling}; lines are means over languages. {meanings}.",
             command=source.command,
             points=[
                 (_TITLES[v["metric"]][0], f"{system}, {v['direction'] or v['language']}" + (f" of {of}" if of else ""),

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from paralign.report.figure import Figure, LegendEntry, Panel, Point, ShadedTable, TableCell
+from paralign.report.number_format import format_score
 from paralign.report.runs import HELD_OUT, Run
 from paralign.report.styles import Style
 from paralign.report.svg import render_svg, style_axes
@@ -101,7 +102,7 @@ def _cosine_cell(value: float | None, header: str) -> TableCell:
     if value is None:
         return TableCell("")
     shade = "worse" if value <= -0.05 else "gain" if value >= 0.05 else ""
-    return TableCell(f"{value:.2f}", shade, f"{header}: {value:.3f}")
+    return TableCell(format_score(value, False), shade, f"{header}: {value:.3f}")
 
 
 def _minimized(curves: Mapping[str, Mapping[int, float]]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from paralign.report.figure import Figure, FigureSource, LegendEntry, Panel, Point
 from paralign.report.scatter_plot import Dot, scatter_plot
-from paralign.report.styles import Style, assign_styles
+from paralign.report.styles import Style
 from paralign.report.svg import render_svg, style_axes
 
 __all__ = ["draw_transfer"]
@@ -32,9 +32,7 @@ def _key(row: Row) -> tuple[str, str, str]:
 def _figure(source: FigureSource, task: str, metric: str, condition: str) -> Figure:
     rows = [point for point in source.data["points"] if _key(point) == (task, metric, condition)]
     correlation = next((row for row in source.data["correlations"] if _key(row) == (task, metric, condition)), None)
-    systems = list(dict.fromkeys(row["system"] for row in rows))
-    all_styles = source.styles if set(systems) <= set(source.styles) else assign_styles(systems)
-    styles = {system: all_styles[system] for system in systems}
+    styles = source.assign_styles(rows)
     languages = list(dict.fromkeys(row["language"] for row in rows))
     key = f"{source.key}/{task}/{metric}/{condition}"
     panels = [_score_panel(key, rows, languages, styles)]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from paralign.report.runs import Run
-from paralign.report.styles import Style
+from paralign.report.styles import Style, assign_styles
 
 __all__ = ["Figure", "FigureSource", "LegendEntry", "Panel", "Point", "ShadedTable", "TableCell"]
 
@@ -35,6 +35,19 @@ class FigureSource:
     def key(self) -> str:
         """A name that no other figure file on the page has."""
         return f"{self.run.name}/{self.name}"
+
+    def assign_styles(self, rows: Iterable[Mapping[str, Any]]) -> dict[str, Style]:
+        """Return how the systems of a figure are drawn, in the order of the rows: as on the rest of the page.
+
+        Args:
+            rows: curves or points, with ``system`` and, for controls, ``control``. If the page does not know a name,
+                such as one with a fingerprint, all systems of the figure get colors of their own.
+        """
+        rows = list(rows)
+        systems = list(dict.fromkeys(row["system"] for row in rows))
+        if not set(systems) <= set(self.styles):
+            return assign_styles(systems, {row["system"] for row in rows if row.get("control")})
+        return {system: self.styles[system] for system in systems}
 
     @property
     def command(self) -> str:
@@ -92,6 +105,21 @@ class TableCell:
     shade: str = ""
     """CSS class: ``worse``, ``much-worse``, ``gain``, or a step ``g0`` to ``g9``. The text says the same."""
     tooltip: str = ""
+
+    @property
+    def sort(self) -> str:
+        """The number in the text, of an interval the lower end; otherwise the text. Empty, and so last, for a dash and
+        for numbers in brackets, which are not comparable with the others.
+
+        >>> [TableCell(text).sort for text in ("1,234", "12.5 %", "−0.3*", "−0.2 to 0.5", "[60.0]", "–", "fr 12.3")]
+        ['1234', '12.5', '-0.3', '-0.2', '', '', 'fr 12.3']
+        """
+        number = self.text.partition(" to ")[0].removesuffix("*").removesuffix(" %").replace("−", "-").replace(",", "")
+        try:
+            float(number)
+        except ValueError:
+            return "" if self.text == "–" or self.text.startswith("[") else self.text
+        return number
 
 
 @dataclass(frozen=True)

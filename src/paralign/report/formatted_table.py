@@ -177,7 +177,7 @@ def _change_cell(row: Row, pivot: str, key: TableKey) -> FormattedCell:
 def score_cell(value: float | None, sd: float | None, scaled: bool) -> FormattedCell:
     """Format a score with its standard deviation; ``scaled`` as in :func:`format_score`."""
     has_value = value is not None and math.isfinite(value)
-    spread = f"± {format_score(sd, scaled)}" if sd is not None else ""
+    spread = f"± {format_score(sd, scaled)}" if has_value and sd is not None and math.isfinite(sd) else ""
     return FormattedCell(format_score(value, scaled), spread=spread, sort=repr(value) if has_value else "")
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from paralign.report.formatted_table import FormattedCell, FormattedRow, FormattedTable
-from paralign.report.page import Page
+from paralign.report.page import DAGGER_LEGEND, Page
 
 __all__ = ["latex"]
 
@@ -16,13 +16,15 @@ _SPECIAL = {
     "†": r"$^\dagger$", "→": r"$\rightarrow$", "–": "--", "\N{NO-BREAK SPACE}": "~", "<": r"\textless{}",
     ">": r"\textgreater{}", "|": r"\textbar{}",
 }  # fmt: skip
+_CHANGE = "change on "
 
 
 def latex(page: Page) -> str:
     r"""Return all tables of the page, each a ``table`` with the rules of the package booktabs.
 
-    Cells have the score, its standard deviation over seeds, and ``*`` for a significant difference from the control;
-    the best score of a column is bold. Include the file with ``\input{report}`` after ``\usepackage{booktabs}``.
+    Cells have the score, its standard deviation over seeds, ``*`` for a significant difference from the control, and
+    ``†`` for a score that is not better than a baseline; the best score of a column is bold. The caption has the notes
+    on the table. Include the file with ``\input{report}`` after ``\usepackage{booktabs}``.
     """
     labels: dict[str, int] = {}
     blocks = ["% Needs \\usepackage{booktabs}. Written by `paralign report --latex`."]
@@ -34,13 +36,15 @@ def latex(page: Page) -> str:
 
 
 def _table(table: FormattedTable, label: str) -> Iterator[str]:
-    # The change on the training language is a difference; its own column would be empty here.
-    columns = [number for number, name in enumerate(table.columns) if not name.startswith("change on ")]
+    # The change on the training language is a difference; its own column would have only marks here. Those are moved to
+    # the scores of that language.
+    changes = {name.removeprefix(_CHANGE): k for k, name in enumerate(table.columns) if name.startswith(_CHANGE)}
+    columns = [(k, changes.get(name, k)) for k, name in enumerate(table.columns) if not name.startswith(_CHANGE)]
     yield r"\begin{table}"
     yield r"\centering"
     yield r"\begin{tabular}{l" + "r" * len(columns) + "}"
     yield r"\toprule"
-    yield " & ".join(["system", *(_escape(table.columns[number]) for number in columns)]) + r" \\"
+    yield " & ".join(["system", *(_escape(table.columns[number]) for number, _ in columns)]) + r" \\"
     yield r"\midrule"
     for row in table.rows:
         yield _row(row, columns)
@@ -50,25 +54,29 @@ def _table(table: FormattedTable, label: str) -> Iterator[str]:
             yield _row(row, columns)
     yield r"\bottomrule"
     yield r"\end{tabular}"
-    notes = " * marks significant differences from the control." if table.compared else ""
-    yield rf"\caption{{{_escape(table.title)}. {_escape(table.caption)} {_escape(table.seeds)}{notes}}}"
+    marks = ["* marks significant differences from the control."] * table.compared
+    unbeaten = any(cell.unbeaten for row in table.rows for cell in row.cells)
+    marks += [DAGGER_LEGEND] * unbeaten
+    caption = " ".join(filter(None, (f"{table.title}.", table.caption, table.seeds, *table.notes, *marks)))
+    yield rf"\caption{{{_escape(caption)}}}"
     yield rf"\label{{tab:{label}}}"
     yield r"\end{table}"
 
 
-def _row(row: FormattedRow, columns: list[int]) -> str:
+def _row(row: FormattedRow, columns: Sequence[tuple[int, int]]) -> str:
+    """Return a row: of each column, the cell with the score and the cell with the mark."""
     name = _escape(row.name)
     name = "{}" * name.startswith("[") + name  # after \\ of the row before, [...] would be its argument
-    return " & ".join([name, *(_score(row.cells[number]) for number in columns)]) + r" \\"
+    return " & ".join([name, *(_score(row.cells[score], row.cells[mark].star) for score, mark in columns)]) + r" \\"
 
 
-def _score(cell: FormattedCell) -> str:
+def _score(cell: FormattedCell, star: str) -> str:
     text = _escape(cell.text + cell.dagger)
     text = rf"\textbf{{{text}}}" if cell.best and text else text
     spread = rf" {{\scriptsize {_escape(cell.spread)}}}" if cell.spread else ""
-    return f"{text}{'$^{*}$' if cell.star else ''}{spread}"
+    return f"{text}{'$^{*}$' if star else ''}{spread}"
 
 
 def _escape(text: str) -> str:
     """Escape what LaTeX would read as a command, and join lines."""
-    return "".join(_SPECIAL.get(character, character) for character in " ".join(text.split(" ")).replace("\n", " "))
+    return "".join(_SPECIAL.get(character, character) for character in text.replace("\n", " "))

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from paralign.metrics.significance import excludes_zero
 from paralign.report.figure import Panel, ShadedTable, TableCell
+from paralign.report.number_format import format_difference
 from paralign.report.styles import Style
 from paralign.report.svg import render_svg, set_tooltips, style_axes
 
@@ -110,7 +112,7 @@ def layer_panel(
 
 
 def change_table(
-    rows: Sequence[tuple[str, Sequence[LayerChange]]], caption: str, *, scale: float = 1, higher_is_better: bool = True
+    rows: Sequence[tuple[str, Sequence[LayerChange]]], caption: str, *, points: bool = False
 ) -> ShadedTable:
     """Return a table of differences from the first encoder: a row for each system and measure, a column for each layer.
 
@@ -119,25 +121,25 @@ def change_table(
     Args:
         rows: header and differences of each row.
         caption: what the values are.
-        scale: factor of the values: 100 for points.
-        higher_is_better: which differences are gains.
+        points: whether differences are shown × 100.
     """
     depth = max((change.layer for _, changes in rows for change in changes), default=-1) + 1
     cells = []
     for header, changes in rows:
         by_layer = {change.layer: change for change in changes}
-        cells.append((header, [_change_cell(header, by_layer.get(k), scale, higher_is_better) for k in range(depth)]))
+        cells.append((header, [_change_cell(header, by_layer.get(k), points) for k in range(depth)]))
     return ShadedTable([str(layer) for layer in range(depth)], cells, caption)
 
 
-def _change_cell(header: str, change: LayerChange | None, scale: float, higher_is_better: bool) -> TableCell:
+def _change_cell(header: str, change: LayerChange | None, points: bool) -> TableCell:
     if change is None or change.value is None:
         return TableCell("")
-    digits = 1 if scale == 100 else 2
-    value, low, high = (None if v is None else scale * v for v in (change.value, change.low, change.high))
-    tooltip = f"{header}, layer {change.layer}: {value:+.3g}"
-    if low is None or high is None:
-        return TableCell(f"{value:+.{digits}f}", "", tooltip)
-    clear = low > 0 or high < 0
-    shade = ("gain" if (value > 0) == higher_is_better else "worse") if clear and value is not None else ""
-    return TableCell(f"{value:+.{digits}f}{'*' * clear}", shade, f"{tooltip} ({low:+.3g} to {high:+.3g})")
+    factor = 100 if points else 1
+    text = format_difference(change.value, points)
+    tooltip = f"{header}, layer {change.layer}: {factor * change.value:+.3g}"
+    if change.low is None or change.high is None:
+        return TableCell(text, "", tooltip)
+    clear = excludes_zero(change.low, change.high)
+    shade = ("gain" if change.value > 0 else "worse") if clear else ""
+    tooltip += f" ({factor * change.low:+.3g} to {factor * change.high:+.3g})"
+    return TableCell(text + "*" * clear, shade, tooltip)

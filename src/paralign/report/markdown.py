@@ -79,7 +79,7 @@ def _score(cell: FormattedCell) -> str:
 def _escape(text: str) -> str:
     """Escape markup and cell borders, and join lines."""
     text = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
-    return re.sub(r"([\\`*_|\[\]])", r"\\\1", text)
+    return re.sub(r"([\\`*_~|\[\]])", r"\\\1", text)
 
 
 def _fenced(code: str) -> str:

@@ -12,7 +12,7 @@ from paralign.report.cells import Row
 from paralign.report.draw_results import gain, headline_tables
 from paralign.report.number_format import format_difference, format_score, join_names, more_are
 from paralign.report.tables import Table
-from paralign.report.titles import short_title
+from paralign.report.titles import short_title, uncapitalize
 
 __all__ = ["open_page"]
 
@@ -38,8 +38,7 @@ class _Outcome:
     @property
     def task(self) -> str:
         """The task inside a sentence: ``sentence retrieval, [CLS]``."""
-        title = short_title(self.table.key)
-        return title if title[:2].isupper() else title[0].lower() + title[1:]
+        return uncapitalize(short_title(self.table.key))
 
     @property
     def numbers(self) -> str:
@@ -205,8 +204,8 @@ def _best_scores(tables: Sequence[Table]) -> str:
         sign = -1 if table.key.lower_is_better else 1
         value, row = max(scored, key=lambda pair: sign * pair[0])
         unit = f"{_NBSP}%" if table.key.is_percentage else ""
-        title = short_title(table.key)
-        parts.append(f"{row.system} in {title[0].lower()}{title[1:]} ({format_score(value, table.key.scaled)}{unit})")
+        title = uncapitalize(short_title(table.key))
+        parts.append(f"{row.system} in {title} ({format_score(value, table.key.scaled)}{unit})")
     if not parts:
         reason = "their scores are undefined" if any(table.ranked_on for table in tables) else _NO_LANGUAGE
         return f"Systems are not ranked, because {reason}."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 
@@ -16,14 +16,14 @@ from paralign.report.drawing import draw_figures
 from paralign.report.figure import Figure
 from paralign.report.findings import describe_table
 from paralign.report.formatted_table import FormattedTable, format_table
-from paralign.report.number_format import shorten_list
+from paralign.report.number_format import more_are, shorten_list
 from paralign.report.opening import open_page
 from paralign.report.runs import Run
 from paralign.report.styles import assign_styles
 from paralign.report.tables import Table
 from paralign.version import __version__
 
-__all__ = ["Page", "build_page", "html"]
+__all__ = ["DAGGER_LEGEND", "Page", "build_page", "html"]
 
 _LEGEND = "Scores are means over seeds, ± their sample standard deviation. Bold: the best score of the column."
 _LEGEND_COMPARED = (
@@ -40,7 +40,7 @@ _BASELINES = {
     "sentence": "sentence answers with the sentence most similar to the question",
     "diagonal": "diagonal links words at the same relative position",
 }
-_DAGGER = " † marks scores that are not better than a baseline on the same data."
+DAGGER_LEGEND = "† marks scores that are not better than a baseline on the same data."
 
 _MAX_ALARMS = 12
 """More alarms are folded."""
@@ -94,6 +94,7 @@ def build_page(runs: Sequence[Run], tables: Sequence[Table], controls: set[str],
         controls: labels of the control systems.
         title: title of the page.
     """
+    tables = _name_splits(tables)
     headline = {id(table) for table in headline_tables(tables)}
     formatted = [
         replace(format_table(table), finding=describe_table(table) if id(table) in headline else "") for table in tables
@@ -124,12 +125,24 @@ def build_page(runs: Sequence[Run], tables: Sequence[Table], controls: set[str],
     )
 
 
+def _name_splits(tables: Sequence[Table]) -> list[Table]:
+    """Return the tables with the split in their titles, where a task, metric and training have several."""
+    splits: dict[Hashable, set[str]] = {}
+    measures = [(key.name, key.task, key.metric, key.train) for key in (table.key for table in tables)]
+    for measure, table in zip(measures, tables, strict=True):
+        splits.setdefault(measure, set()).add(table.key.split)
+    return [
+        replace(table, key=replace(table.key, names_split=len(splits[measure]) > 1))
+        for measure, table in zip(measures, tables, strict=True)
+    ]
+
+
 def _open_without_scores(runs: Sequence[Run], figures: Sequence[Figure]) -> list[str]:
     """Return the first sentences of a page without tables."""
     findings = [figure.finding for figure in figures if figure.finding]
     if findings:
         more = len(findings) - 2
-        return findings[:2] + ([f"{more} more findings are next to their figures."] if more > 0 else [])
+        return findings[:2] + ([f"{more_are(more, 'finding')} next to the figures."] if more > 0 else [])
     if any(run.figures for run in runs):
         return ["The runs have figures of analyses but no tables of scores."]
     return ["The runs have no scores yet; the page shows their training curves."]
@@ -146,7 +159,7 @@ def _baseline_legend(tables: Sequence[FormattedTable]) -> str:
         return ""
     described = "; ".join(text for name, text in _BASELINES.items() if name in used)
     unbeaten = any(cell.unbeaten for table in tables for row in table.rows for cell in row.cells)
-    return f"Baselines need no model{f': {described}' if described else ''}.{_DAGGER * unbeaten}"
+    return f"Baselines need no model{f': {described}' if described else ''}.{f' {DAGGER_LEGEND}' * unbeaten}"
 
 
 def _alarms(runs: Sequence[Run]) -> list[str]:

@@ -43,6 +43,8 @@ class TableKey:
     """Settings of the task, such as ``max_pieces 64``; set only if scores with different settings were measured."""
     name: str | None = None
     """Name of the task in a suite, if it is not that of the kind of task."""
+    names_split: bool = False
+    """Whether titles name the split; set only if the task, metric and training have tables of several splits."""
     info: TaskInfo = field(default=TaskInfo(""), compare=False)
     """Title and main metrics of the task."""
 

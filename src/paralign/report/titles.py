@@ -7,7 +7,15 @@ import re
 from paralign.report.number_format import join_names, pooling_name
 from paralign.report.table_key import TableKey, training_languages
 
-__all__ = ["choice_title", "dataset_title", "metric_name", "short_title", "table_title", "training_title"]
+__all__ = [
+    "choice_title",
+    "dataset_title",
+    "metric_name",
+    "short_title",
+    "table_title",
+    "training_title",
+    "uncapitalize",
+]
 
 _METRICS = {
     "f1": "F1",
@@ -55,8 +63,12 @@ def dataset_title(name: str, split: str) -> str:
     return f"{_DATASETS.get(name.lower(), name)} ({split})"
 
 
-def _short_dataset(name: str, split: str) -> str:
-    return dataset_title(name, split).removesuffix(f" ({split})")
+def _data_title(key: TableKey) -> str | None:
+    """Return the data set and the split as far as titles need them."""
+    if not key.dataset:
+        return key.split if key.names_split else None
+    title = dataset_title(key.dataset, key.split)
+    return title if key.names_split else title.removesuffix(f" ({key.split})")
 
 
 def metric_name(metric: str) -> str:
@@ -72,6 +84,15 @@ def metric_name(metric: str) -> str:
         conditions.insert(0, _SIMILARITIES[last])
     name = _METRICS.get(metric) or re.sub(r"_at_(\d+)$", r"@\1", metric).replace("_", " ")
     return ", ".join([name, *conditions])
+
+
+def uncapitalize(title: str) -> str:
+    """Return a title as it is written inside a sentence.
+
+    >>> uncapitalize("Sentence retrieval"), uncapitalize("NLI with hypotheses only")
+    ('sentence retrieval', 'NLI with hypotheses only')
+    """
+    return title if title[:2].isupper() else title[:1].lower() + title[1:]
 
 
 def training_title(train: str) -> str:
@@ -102,8 +123,7 @@ def short_title(key: TableKey) -> str:
         parts.append(pooling_name(key.pool))
     if key.layer is not None:
         parts.append(_layer_title(key.layer))
-    dataset = _short_dataset(key.dataset, key.split) if key.dataset else None
-    parts += [part for part in (dataset, f"with {key.partner}" if key.partner else None, key.settings) if part]
+    parts += [part for part in (_data_title(key), f"with {key.partner}" if key.partner else None, key.settings) if part]
     if key.train and key.train != "en":
         parts.append(training_title(key.train))
     return ", ".join(parts)
@@ -116,8 +136,8 @@ def table_title(key: TableKey) -> str:
         parts.append(pooling_name(key.pool))
     if key.layer is not None:
         parts.append(_layer_title(key.layer))
-    if key.dataset:
-        parts.append(_short_dataset(key.dataset, key.split))
+    if data := _data_title(key):
+        parts.append(data)
     if key.partner:
         parts.append(f"{'questions in' if key.task == 'qa' else 'with'} {key.partner}")
     if key.settings:
@@ -133,4 +153,4 @@ def _layer_title(layer: int | str) -> str:
 
 def _task_title(key: TableKey) -> str:
     title = key.info.title
-    return title if key.name is None else f"{key.name} ({title[:1].lower()}{title[1:]})"
+    return title if key.name is None else f"{key.name} ({uncapitalize(title)})"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from paralign.errors import UserError
-from paralign.folders import atomic_file, require_folder
+from paralign.folders import atomic_file, check_can_create, require_folder
 from paralign.report.controls import control_systems
 from paralign.report.csv_files import figures_csv, tables_csv
 from paralign.report.figure_files import write_figures
@@ -18,6 +18,8 @@ from paralign.report.runs import read_runs
 from paralign.report.tables import build_tables
 
 __all__ = ["ReportPaths", "write_page", "write_report"]
+
+_HINT = "choose another name with --out, or remove this one"
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class ReportPaths:
         csv: the scores of all tables.
         figures: the points of all figures, as CSV.
         latex: the tables as LaTeX; None if not written.
-        images: the figures as SVG and PDF files; empty if not written.
+        images: the plots as SVG and PDF files; empty if not written.
     """
 
     html: Path
@@ -64,14 +66,16 @@ def write_report(
         csv: whether to write ``NAME.csv``, the scores of all tables, and ``NAME.figures.csv``, the points of all
             figures.
         latex: whether to write the tables as ``NAME.tex``, for the package booktabs.
-        figures: whether to write the figures as SVG and PDF files, into the folder ``NAME.figures``.
+        figures: whether to write the plots as SVG and PDF files, into the folder ``NAME.figures``. Word links are
+            drawn only on the page.
 
     Returns:
         the files written.
 
     Raises:
-        UserError: if ``out`` is not an HTML file in an existing folder, a folder is not a run, no run has results,
-            figures or a log, ``control`` is unknown, or a table has two controls.
+        UserError: if ``out`` is not an HTML file in an existing folder, the name of another file is used for something
+            else, a folder is not a run, no run has results, figures or a log, ``control`` is unknown, or a table has
+            two controls.
 
     >>> from pathlib import Path
     >>> from paralign.results import Measurement, write_results
@@ -83,7 +87,7 @@ def write_report(
     '# Cross-lingual alignment report'
     """
     out = Path(out)
-    _check_out(out)
+    _check_out(out, csv=csv, latex=latex, figures=figures)
     if not runs:
         raise UserError("no run folders given", hint="paralign report runs/* --out report.html")
     read = read_runs([runs] if isinstance(runs, str | Path) else runs)
@@ -102,7 +106,7 @@ def write_page(page: Page, tables: str | None, out: Path, *, latex: bool = False
         tables: the tables as CSV. None: write no CSV files.
         out: the page, ``NAME.html``.
         latex: whether to write the tables as LaTeX.
-        figures: whether to write the figures as SVG and PDF files.
+        figures: whether to write the plots as SVG and PDF files.
     """
     paths = ReportPaths(out, out.with_suffix(".md"), out.with_suffix(".csv"), out.with_suffix(".figures.csv"))
     texts = [(paths.html, html(page)), (paths.markdown, markdown(page))]
@@ -121,14 +125,23 @@ def write_page(page: Page, tables: str | None, out: Path, *, latex: bool = False
     return paths
 
 
-def _check_out(out: Path) -> None:
-    """Check that a page can be written.
+def _check_out(out: Path, *, csv: bool, latex: bool, figures: bool) -> None:
+    """Check that a page and the files next to it can be written.
 
     Raises:
-        UserError: if it is not an HTML file in an existing folder.
+        UserError: if it is not an HTML file in an existing folder, or one of the names is used for something else.
     """
     if out.is_dir():
         raise UserError("the report is a file, but this is a folder", where=out, hint=f"--out {out / 'report.html'}")
     if out.suffix.lower() not in (".html", ".htm"):
         raise UserError("the report must be an .html file", where=out, hint=f"--out {out.with_suffix('.html')}")
     require_folder(out.parent)
+    suffixes = [".md", *([".csv", ".figures.csv"] if csv else []), *([".tex"] if latex else [])]
+    for path in map(out.with_suffix, suffixes):
+        if path.is_dir():
+            raise UserError("the report writes a file of this name, but this is a folder", where=path, hint=_HINT)
+    folder = out.with_suffix(".figures")
+    if figures and folder.exists() and not folder.is_dir():
+        raise UserError("the report writes a folder of this name, but this is a file", where=folder, hint=_HINT)
+    if figures:
+        check_can_create(folder)
