@@ -89,7 +89,7 @@ def _lines(table: Table) -> Iterable[list[object]]:
                 *(row.average, row.average_sd, len(row.average_scores), None, row.average_difference),
                 *compared[:3],
                 "false",
-                last=(*compared[3:], *(row.average_interval or (None, None)), row.reference),
+                last=(*compared[3:], *(row.ranked_interval or (None, None)), row.reference),
             )
     for baseline in table.baselines:
         scores = [(name, [name], baseline.values.get(name)) for name in table.languages]

@@ -133,4 +133,5 @@ def _test_cells(test: Row) -> list[TableCell]:
 def _share(count: int | None, lines: int, label: str) -> TableCell:
     if count is None:
         return TableCell("")
-    return TableCell(f"{100 * count / max(1, lines):.2g}", "", f"{label}: {count:,}")
+    share = 100 * count / max(1, lines)
+    return TableCell(f"{share:.0f}" if share >= 10 else f"{share:.2g}", "", f"{label}: {count:,}")
