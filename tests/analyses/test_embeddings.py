@@ -53,9 +53,10 @@ def test_a_projection_keeps_neighbors_together_and_is_reproducible():
 @pytest.fixture(scope="module")
 def run(base, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "words"
+    paralign.Encoder.from_pretrained(base).save_pretrained(out.with_name("copy"))
     rows = paralign.analyze_embeddings(
-        [str(base), str(base)], pairs="en-de=smallworld:0-400", out=out, words=12, most=60, skip=5, sentences=[3, 7],
-        quiet=True,
+        [str(base), str(out.with_name("copy"))], pairs="en-de=smallworld:0-400", out=out, words=12, most=60, skip=5,
+        sentences=[3, 7], quiet=True,
     )  # fmt: skip
     return out, rows
 

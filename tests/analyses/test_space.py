@@ -80,7 +80,9 @@ def test_a_table_shows_the_change_from_the_first_encoder(base, tmp_path):
     shown = {row[0]: row[1:] for row in table[1:]}
     for metric, title in (("mean_cosine", "cosine of different sentences"), ("hubness", "hubness")):
         means = [[np.mean(values[system, metric, layer]) for layer in range(3)] for system in ("moved", "base")]
-        assert shown[f"moved, {title}"] == [f"{after - before:+.2f}" for after, before in zip(*means, strict=True)]
+        assert shown[f"moved, {title}"] == [
+            f"{after - before:+.2f}".replace("-", "−") for after, before in zip(*means, strict=True)
+        ]
     assert float(shown["moved, cosine of different sentences"][0]) > 0.02
 
 

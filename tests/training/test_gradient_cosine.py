@@ -203,5 +203,5 @@ def test_the_report_shows_them_by_step_and_by_layer(make_encoder, store, tmp_pat
     (table,) = [rows for rows in page.tables.values() if any(row[0] == "run, tlm and moco" for row in rows)]
     assert table[0][1:] == ["embeddings", "0", "1", "all"]
     means = [sum(step[group] for step in cosines) / 3 for group in table[0][1:]]
-    assert table[1][1:] == [f"{mean:.2f}" for mean in means]
+    assert table[1][1:] == [f"{mean:.2f}".replace("-", "−") for mean in means]
     assert "tlm and moco" in [attrs["aria-label"].split(":")[0] for tag, attrs in page.tags if tag == "figure"]
