@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import os
 from typing import Any
@@ -13,6 +14,7 @@ from paralign.errors import UserError
 
 __all__ = [
     "best_device",
+    "disconnect_at_exit",
     "has_bf16",
     "keep_memory",
     "limit_primitive_cache",
@@ -32,6 +34,19 @@ def only_cpu() -> bool:
 def processes() -> int:
     """Return the number of processes that train together, as set by torchrun."""
     return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def disconnect_at_exit() -> None:
+    """Disconnect from the other processes before the interpreter exits, if this one has been connected.
+
+    Otherwise it is sometimes aborted while it exits: threads of the connection are still running.
+    """
+    atexit.register(_disconnect)
+
+
+def _disconnect() -> None:
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def best_device() -> torch.device:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from paralign.batches.views import Batch
 from paralign.config import difference, with_added_settings
-from paralign.device import has_bf16, keep_memory, only_cpu
+from paralign.device import disconnect_at_exit, has_bf16, keep_memory, only_cpu
 from paralign.encoder.hf import checkpoint_gradients, compile_layers
 from paralign.errors import UserError
 from paralign.objectives.base import Batches
@@ -92,6 +92,7 @@ class Trainer:
             ],
         )
         self.ranks, self.rank = self.accelerator.num_processes, self.accelerator.process_index
+        disconnect_at_exit()
         parts = self.ranks * config.accumulate
         if config.batch % parts:
             raise UserError(
