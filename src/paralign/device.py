@@ -41,6 +41,7 @@ def disconnect_at_exit() -> None:
 
     Otherwise it is sometimes aborted while it exits: threads of the connection are still running.
     """
+    atexit.unregister(_disconnect)  # once, however many runs there are
     atexit.register(_disconnect)
 
 

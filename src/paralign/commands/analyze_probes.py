@@ -69,10 +69,10 @@ def analyze_probes(
     Raises:
         UserError: for a task without a linear head, and data, settings or encoders that cannot be used.
     """
-    if not models or not train or not eval:
-        what = "encoder is given" if not models else "training data" if not train else "test data"
-        raise UserError(f"no {what}", hint="--model ENCODER --train LANG=PATH --eval LANG=PATH")
     check_encoders(models)
+    if not train or not eval:
+        what = "training data" if not train else "test data"
+        raise UserError(f"no {what}", hint="--model ENCODER --train LANG=PATH --eval LANG=PATH")
     settings = merge(*map(parse_override, overrides))
     unknown = sorted(set(settings) - {"probes", "task"})
     if unknown:
