@@ -68,7 +68,7 @@ def _usage_error(error: Any) -> str:
     from paralign.cli.help import hint_for
 
     option = getattr(error, "option_name", None)
-    hint = hint_for(option, error.ctx.command) if isinstance(option, str) else None
+    hint = hint_for(option, error.ctx.command) if isinstance(option, str) and error.ctx else None
     if hint is not None:
         return f"no such option: {option} (use {hint})"
     message = " ".join(error.format_message().split()).replace("Value error, ", "")

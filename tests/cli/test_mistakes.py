@@ -43,6 +43,8 @@ ALIGN = "align --model {base} --out {out} --recipe ppa-mini"
         ("align --out {out}", "no encoder is given (--model ENCODER, or --from-checkpoint)"),
         ("align --model {base}", "Missing option '--out'"),
         (ALIGN + " --pears x", "--pears"),
+        ("align --pairs", "Option '--pairs' requires an argument"),
+        ("words --pairs en-de=x -o", "Option '-o' requires an argument"),
         (ALIGN + " --limit many --pairs en-de={files}/good.tsv", "--limit"),
         (ALIGN + " --limit 0 --pairs en-de={files}/good.tsv", "--limit"),
         ("aling --model x", "aling"),

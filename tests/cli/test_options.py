@@ -215,6 +215,23 @@ def test_epochs_that_a_recipe_would_ignore_are_refused(tmp_path):
     assert run_settings(str(recipe), {}, []).training.steps == 50
 
 
+def test_other_objectives_than_those_of_the_recipe_are_neither_its_method_nor_a_control(tmp_path):
+    recipe = tmp_path / "mine.toml"
+    both = 'objectives=["mlm", "moco"]'
+
+    def named(text, *overrides):
+        recipe.write_text(text)
+        config = run_settings(str(recipe), {}, overrides)
+        return config.method, config.control
+
+    assert named('extends = "mlm-mini"\n[training]\nsteps = 5\n') == ("MLM control", True)
+    assert named('extends = "mlm-mini"\nobjectives = ["mlm"]\n') == ("MLM control", True)
+    assert named('extends = "mlm-mini"\nobjectives = ["mlm", "moco"]\n') == ("mine", False)
+    assert named('extends = "mlm-mini"\nmethod = "M"\ncontrol = true\nobjectives = ["tlm"]\n') == ("M", True)
+    assert named('extends = "mlm-mini"\n', both) == ("mlm + moco", False)
+    assert named('extends = "mlm-mini"\n', both, "method=M", "control=true") == ("M", True)
+
+
 @pytest.mark.parametrize("command", ["align --help", "report --help", "list --help", "analyze space --help"])
 def test_help_loads_no_heavy_library(command):
     heavy = ("torch", "transformers", "numpy", "scipy", "matplotlib", "rich", "jinja2", "huggingface_hub")

@@ -96,6 +96,7 @@ def test_a_mapping_of_settings_keeps_the_types_of_its_values(monkeypatch, given,
     ("name", "arguments", "message"),
     [
         ("align", {"batch_size": 8}, r"align\(\) has no argument 'batch_size' \(use settings=\{'training': \{'batch'"),
+        ("align", {"learning_rate": 1}, r"align\(\) has no argument 'learning_rate' \(use settings=\{'training': "),
         ("predict", {"layer": 2}, r"predict\(\) has no argument 'layer' \(use overrides=\{'task.layer'"),
         ("evaluate", {"precision": "bf16"}, r"\(use overrides=\{'task.precision'"),
         ("analyze_similarity", {"layer": 2}, r"has no argument 'layer' \(available: "),

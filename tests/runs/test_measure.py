@@ -10,6 +10,8 @@ from paralign.digests import file_digest
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.formats.conllu import write_conllu
+from paralign.report import write_report
+from paralign.report.runs import read_runs
 from paralign.results import read_items, read_results
 from paralign.runs.dataset_names import dataset_name, dataset_names
 from paralign.sources.readers import read_trees
@@ -70,6 +72,23 @@ def test_a_saved_model_measures_what_was_recorded(two_seeds, tmp_path):
     assert len(read_results(tmp_path / "e" / "results.jsonl")) == 8  # seeds do not replace each other
     paralign.evaluate(str(out / "seed-1/model"), task="pos", data=EVAL, out=tmp_path / "e", quiet=True)
     assert len(read_results(tmp_path / "e" / "results.jsonl")) == 8  # the same again replaces itself
+
+
+def test_evaluations_in_one_folder_are_all_recorded(base, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pairs = [f"{number}\t{number}\n" for number in range(20)]
+    for name in ("a.tsv", "b.tsv"):
+        (tmp_path / name).write_text("".join(pairs))
+    for name, command in (("a", "first"), ("b", "second"), ("b", "second --resume"), ("a", "first")):
+        given = {"task": "retrieval", "data": f"en-de={name}.tsv", "out": "e", "quiet": True}
+        paralign.evaluate(base, command=command, **given)
+    facts = json.loads((tmp_path / "e/run.json").read_text())
+    assert (facts["command"], facts["more_commands"]) == ("first", ["second"])
+    assert [file["path"] for file in facts["inputs"]["eval"]] == ["b.tsv", "a.tsv"]
+    (run,) = read_runs([tmp_path / "e"])
+    page = write_report("e", "report.html").html.read_text()
+    assert run.info.more_commands == ["second"]
+    assert "<code tabindex=\"0\">second</code>" in page
 
 
 def test_models_record_what_their_seeds_have_in_common(two_seeds, base, tmp_path):

@@ -153,7 +153,7 @@ def _shown(value: object) -> str:
 def _unknown_argument(command: str, name: str, known: Iterable[str]) -> str:
     """Return a message with what to use instead of an argument that a command does not have."""
     known = list(known)
-    setting = SHORT_FORMS.get(name)
+    setting = SHORT_FORMS.get(name) or next((text for text in SHORT_FORMS.values() if text.endswith(f".{name}")), None)
     if "task" in known and "settings" not in known:
         setting = {"layer": "task.layer", "precision": "task.precision"}.get(name)
     elif "settings" not in known:

@@ -106,9 +106,8 @@ def evaluate(
     encoder = Encoder.from_pretrained(model, allow_causal=task_instance.measures_causal()).to(best_device())
     head = saved_head(task_instance, encoder, model) if task_instance.trains else None
     files = [data_files([spec]) for spec in data]
-    folder.facts["inputs"] = {"eval": list(chain.from_iterable(files)), "model": model_files(model)}
-    if dev:
-        folder.facts["inputs"]["dev"] = data_files(dev)
+    inputs = {"eval": list(chain.from_iterable(files)), "model": model_files(model), "dev": data_files(dev)}
+    folder.facts["inputs"] = _with_earlier(inputs, folder.before.get("inputs", {}))
     model_facts, mapped = _model_facts(encoder, model, system, facts, task_instance.trains, maps)
     folder.begin(
         {
@@ -242,6 +241,15 @@ def _note_of_replaced(run: Path, rows: Sequence[Measurement]) -> str:
     if not changed:
         return ""
     return f"note: {len(changed)} scores in {run} are replaced: {changed[0]}; with another --out both are kept"
+
+
+def _with_earlier(inputs: Mapping[str, list[Any]], before: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+    """Return the input files of all evaluations in a folder, of this one where they changed, without empty lists."""
+    merged = {}
+    for kind, files in inputs.items():
+        paths = {file["path"] for file in files}
+        merged[kind] = [*(file for file in before.get(kind, ()) if file["path"] not in paths), *files]
+    return {kind: files for kind, files in merged.items() if files}
 
 
 def _model_facts(

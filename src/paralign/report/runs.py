@@ -32,6 +32,8 @@ class RunInfo(BaseModel):
 
     verb: str | None = None
     command: str | None = None
+    more_commands: list[str] = []
+    """Later ones that added results to the folder."""
     version: str | None = None
     started: str | None = None
     seconds: float | None = None

@@ -83,6 +83,8 @@ class RunFolder:
         }
         if not fresh:
             self.facts |= {k: v for k, v in before.items() if k in ("started", "command")}
+            if more := _more_commands(before, self.facts["command"], command or _command_line()):
+                self.facts["more_commands"] = more
 
     def _read(self) -> dict[str, Any]:
         try:
@@ -246,6 +248,13 @@ def _json_values(value: Any) -> Any:
 def _command_line() -> str:
     program = Path(sys.argv[0]).name
     return shlex.join(["paralign" if program in ("__main__.py", "paralign") else program, *sys.argv[1:]])
+
+
+def _more_commands(before: Mapping[str, Any], first: str, command: str) -> list[str]:
+    """Return the commands after the first one that wrote into a folder, such as several evaluations, each once."""
+    known = {first.replace(" --resume", "")}
+    texts = [text.replace(" --resume", "") for text in (*before.get("more_commands", ()), command)]
+    return [text for text in dict.fromkeys(texts) if text not in known]
 
 
 def _write(path: Path, text: str) -> None:

@@ -115,8 +115,16 @@ def load_recipe(name: str, extended_by: tuple[str, ...] = ()) -> dict[str, Any]:
     if base is not None:
         if not isinstance(base, str):
             raise UserError(f"'extends' must be the name of a recipe, not {base!r}", where=name)
-        recipe = merge(load_recipe(base, (*extended_by, name)), recipe)
+        recipe = merge(_without_name(load_recipe(base, (*extended_by, name)), recipe), recipe)
     return recipe
+
+
+def _without_name(recipe: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a recipe without ``method`` and ``control``, which do not hold for other objectives, if these change."""
+    objectives = recipe.get("objectives")
+    if changes.get("objectives", objectives) == objectives:
+        return recipe
+    return {key: value for key, value in recipe.items() if key not in ("method", "control")}
 
 
 def run_settings(recipe: str, flags: Mapping[str, Any], overrides: Sequence[str]) -> RunConfig:
@@ -159,7 +167,9 @@ def run_settings(recipe: str, flags: Mapping[str, Any], overrides: Sequence[str]
     composed = create_model("Run", __base__=RunConfig, **sections)
     # A recipe that removes an objective of its base still has the section of that objective.
     defaults = {k: v for k, v in from_recipe.items() if k in composed.model_fields or k not in OBJECTIVES}
-    defaults.setdefault("method", Path(recipe).stem)
+    of_recipe = names == from_recipe.get("objectives")
+    defaults = _without_name(defaults, overriding)
+    defaults.setdefault("method", Path(recipe).stem if of_recipe else " + ".join(names))
     return resolve(composed, defaults, overriding)
 
 
