@@ -88,7 +88,7 @@ def test_evaluations_in_one_folder_are_all_recorded(base, tmp_path, monkeypatch)
     (run,) = read_runs([tmp_path / "e"])
     page = write_report("e", "report.html").html.read_text()
     assert run.info.more_commands == ["second"]
-    assert "<code tabindex=\"0\">second</code>" in page
+    assert '<code tabindex="0">second</code>' in page
 
 
 def test_models_record_what_their_seeds_have_in_common(two_seeds, base, tmp_path):
