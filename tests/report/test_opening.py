@@ -57,8 +57,61 @@ def test_a_significant_gain_is_stated_with_its_interval_and_what_it_is_over(tmp_
 def test_without_significance_the_first_sentence_says_so(tmp_path):
     runs = [seeds_of(tmp_path, "MLM control", (190, 215)), seeds_of(tmp_path, "PPA", (210, 199))]
     text = opening(write_report(runs, tmp_path / "r.html"))
-    assert "The best system is not significantly better than the MLM control on part-of-speech tagging, on de." in text
-    assert "No significant difference was found in part-of-speech tagging (PPA: +0.5 points, 95 % interval " in text
+    assert (
+        "The best system is not significantly better than the MLM control in part-of-speech tagging (PPA: +0.5" in text
+    )
+    assert re.search(r"95 % interval −\S+ to \d+\.\d\), on de\. The intervals are over", text)
+
+
+def test_a_system_that_is_significantly_better_than_the_control_is_named_if_the_best_one_is_not(tmp_path):
+    aligned = seeds_of(tmp_path, "AlignLM", (250, 252))
+    runs = [seeds_of(tmp_path, "MLM control", (200, 202)), aligned, seeds_of(tmp_path, "PPA", (230, 332))]
+    text = opening(write_report(runs, tmp_path / "r.html"))
+    other = (
+        "Another system is significantly better than the MLM control in part-of-speech tagging (AlignLM: +12.5 points"
+    )
+    assert (
+        "The best system is not significantly better than the MLM control in part-of-speech tagging (PPA: +20.0" in text
+    )
+    assert other in text
+    assert "No significant difference" not in text
+    (tmp_path / "one").mkdir()
+    runs[2] = seeds_of(tmp_path / "one", "PPA", (330,))
+    text = opening(write_report(runs, tmp_path / "r.html"))
+    assert "These differences were not tested for significance (one seed). " + other in text
+    better = [*runs[:2], seeds_of(tmp_path, "XLM-Align", (300, 302))]
+    assert "Another system" not in opening(write_report(better, tmp_path / "r.html"))
+
+
+def test_where_only_some_scores_are_better_the_others_are_those_of_the_best_system(tmp_path):
+    for task, best in {"pos": (300, 302), "nli": (230, 332)}.items():
+        for name, rights in {"MLM control": (200, 202), "AlignLM": (250, 252), "PPA": best}.items():
+            seeds_of(tmp_path / task, name, rights, task=task)
+    text = opening(write_report(tmp_path, tmp_path / "r.html"))
+    assert "PPA is significantly better than the MLM control on part-of-speech tagging (+25.0 points" in text
+    assert "that is 1 of the 2 scores below." in text
+    assert (
+        "The difference of the best system is not significant in natural language inference (PPA: +20.0 points" in text
+    )
+    assert "), on de. Another system is significantly better than the MLM control in natural language" in text
+
+
+def test_scores_that_were_not_tested_are_not_called_not_better(tmp_path):
+    for task, seeds in {"pos": 2, "nli": 2, "paraphrase": 1}.items():
+        for name, rights in {"MLM control": (190, 215), "PPA": (210, 199)}.items():
+            seeds_of(tmp_path / task, name, rights[:seeds], task=task)
+    text = opening(write_report(tmp_path, tmp_path / "r.html"))
+    first, rest = text.split(", on de. ")
+    assert "is not significantly better than the MLM control in natural language inference (PPA: +0.5 points" in first
+    assert ") and part-of-speech tagging (PPA: +0.5 points" in first
+    assert "araphrase" not in first
+    assert re.match(r"Paraphrase \w+ \(PPA: \+5\.0 points, .*?\) was not tested \(one seed\)\.", rest)
+
+
+def test_the_number_of_seeds_is_a_range_if_the_control_has_others(tmp_path):
+    runs = [seeds_of(tmp_path, "MLM control", (200, 202)), seeds_of(tmp_path, "PPA", (300, 302, 301))]
+    text = opening(write_report(runs, tmp_path / "r.html"))
+    assert "The intervals are over test items and 2 to 3 seeds of each system." in text
 
 
 def test_what_was_not_tested_is_not_called_better(tmp_path):
@@ -73,7 +126,8 @@ def test_a_loss_against_the_control_is_a_negative_gain_and_stated(tmp_path):
     runs = [seeds_of(tmp_path, "MLM control", (300, 302)), seeds_of(tmp_path, "PPA", (200, 202))]
     paths = write_report(runs, tmp_path / "r.html")
     assert gains(paths)["Part-of-speech tagging, made-up", "PPA"][0] == pytest.approx(-0.25)
-    assert "The best system is significantly worse in part-of-speech tagging (PPA: −25.0 points" in opening(paths)
+    says = "The best system is significantly worse than the MLM control in part-of-speech tagging (PPA: −25.0 points"
+    assert says in opening(paths)
 
 
 def test_fewer_errors_are_a_gain(tmp_path):
