@@ -155,6 +155,51 @@ def test_without_a_control_the_figure_shows_scores_with_intervals(tmp_path):
     assert "--control NAME chooses it" in text
 
 
+def systems_of(folder, **bases):
+    """Systems that were trained from some bases, with a score each."""
+    for name, base in bases.items():
+        settings = {"system": name, "control": "control" in name, "origin": base, "lineage": name}
+        add(folder / name, share(50), settings=settings, model_hash=name)
+
+
+def test_the_opening_says_that_a_score_is_undefined_or_the_control_measured_in_another_way(tmp_path):
+    systems_of(tmp_path / "undefined", PPA="x", **{"MLM control": "x"})
+    add(tmp_path / "undefined" / "PPA", share(0), value=None, language="es", settings={"system": "PPA"})
+    control = {"system": "MLM control", "control": True}
+    add(tmp_path / "undefined" / "MLM control", share(50), language="es", settings=control)
+    text = opening(write_report(tmp_path / "undefined", tmp_path / "r.html"))
+    assert "They are not compared with a control, because the score on es is undefined." in text
+
+    fields = {"task": "retrieval", "metric": "accuracy_cosine"}
+    for settings, pool in ((control, "cls"), ({"system": "PPA"}, "mean")):
+        where = Where(pool=pool, direction="en-de")
+        add(tmp_path / "pools" / pool, share(50), where=where, settings=settings, **fields)
+    text = opening(write_report(tmp_path / "pools", tmp_path / "r.html"))
+    assert "They are not compared with a control, because the control was not measured in the same way." in text
+
+
+def test_the_opening_says_that_a_control_has_no_scores_or_no_system_its_base(tmp_path):
+    systems_of(tmp_path / "aligned", PPA="x")
+    describe(tmp_path / "aligned" / "mlm", {"verb": "align", "method": "MLM control", "control": True})
+    text = opening(write_report(tmp_path / "aligned", tmp_path / "r.html"))
+    assert "They are not compared with a control, because the control was not measured in the same way." in text
+    systems_of(tmp_path / "bases", PPA="z", **{"control 1": "x", "control 2": "y"})
+    text = opening(write_report(tmp_path / "bases", tmp_path / "r.html"))
+    assert "They are not compared with a control, because no control has the same base and settings." in text
+    systems_of(tmp_path / "controls", **{"MLM control": "x"})
+    assert "Only controls were measured." in opening(write_report(tmp_path / "controls", tmp_path / "r.html"))
+
+
+def test_differences_on_languages_are_announced_where_an_average_is_undefined(tmp_path):
+    for name, right in {"MLM control": 50, "PPA": 80}.items():
+        settings = {"system": name, "control": name == "MLM control"}
+        add(tmp_path / name, share(right), settings=settings)
+        add(tmp_path / name, share(0), language="es", value=None, settings=settings)
+    text = opening(write_report(tmp_path, tmp_path / "r.html"))
+    reason = "Systems are not ranked, because the score on es is undefined."
+    assert f"{reason} Differences from the control on single languages are in the tables." in text
+
+
 def test_every_task_is_a_panel_and_every_system_a_row(tmp_path):
     runs = make_large(tmp_path, 4, ("en", "de", "fr"), tasks=("nli", "pos", "retrieval"))
     points = gains(write_report(runs, tmp_path / "r.html"))

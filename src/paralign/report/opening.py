@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from paralign.metrics import Comparison
@@ -70,20 +70,21 @@ class _Outcome:
         return ", ".join(parts)
 
 
-def open_page(tables: Sequence[Table]) -> list[str]:
+def open_page(tables: Sequence[Table], controls: Collection[str]) -> list[str]:
     """Return sentences on the headline tables: the result, what it leaves out, and its limits. None without tables.
 
     Differences are gains: positive if the system is better, also for error rates.
 
     Args:
         tables: all tables.
+        controls: all controls, also those without scores.
     """
     headline = headline_tables(tables)
     if not headline:
         return []
     ranked = [found for table in headline if (found := _compared(table))]
     if not ranked:
-        return [_best_scores(headline), _not_compared(headline)]
+        return [_best_scores(headline), *filter(None, [_not_compared(headline, controls)])]
     outcomes = [found[0] for found in ranked]
     undecided = [found for found in ranked if not _is_better(found[0])]
     others = [better for found in undecided if (better := next(filter(_is_better, found), None)) is not None]
@@ -252,18 +253,44 @@ def _best_scores(tables: Sequence[Table]) -> str:
         title = uncapitalize(short_title(table.key))
         parts.append(f"{row.system} in {title} ({format_score(value, table.key.scaled)}{unit})")
     if not parts:
-        reason = "their scores are undefined" if any(table.ranked_on for table in tables) else _NO_LANGUAGE
-        return f"Systems are not ranked, because {reason}."
+        return f"Systems are not ranked, because {_undefined(tables) or _NO_LANGUAGE}."
     several = any(len(table.rows) > 1 for table in tables)
     left = len(tables) - _MAX_NAMED
     more = f", and {more_are(left, 'table')} below" if left > 0 else ""
     return f"{'The best scores are' if several else 'The scores are'}: {join_names(parts)}{more}."
 
 
-def _not_compared(tables: Sequence[Table]) -> str:
-    if any(table.controls for table in tables):
-        return "No system has a control of the same base and settings, so differences are not tested."
-    return (
-        "No run is marked as the control, so systems are not compared with one: --control NAME chooses it, and"
-        " differences are then tested."
-    )
+def _not_compared(tables: Sequence[Table], controls: Collection[str]) -> str:
+    """Return why no ranked score is compared with a control; empty if nothing is ranked or compared."""
+    if not controls:
+        return (
+            "No run is marked as the control, so systems are not compared with one: --control NAME chooses it, and"
+            " differences are then tested."
+        )
+    rows = [(row, table) for table in tables for row in table.rows]
+    if not any(math.isfinite(table.ranked_score(row).value) for row, table in rows):
+        differences = [cell.difference for row, _ in rows for cell in row.cells.values()]
+        known = any(difference is not None and math.isfinite(difference) for difference in differences)
+        return "Differences from the control on single languages are in the tables." if known else ""
+    reasons = sorted({_why_not_compared(row, table) for row, table in rows if not row.control})
+    if not reasons:
+        return "Only controls were measured."
+    return f"They are not compared with a control, because {join_names(reasons)}."
+
+
+def _why_not_compared(row: Row, table: Table) -> str:
+    if table.controls and row.reference is None:
+        return "no control has the same base and settings"
+    if table.controls and not table.ranked_on:
+        return _NO_LANGUAGE
+    if table.ranked_score(row).difference is None:
+        return "the control was not measured in the same way"
+    return _undefined([table])
+
+
+def _undefined(tables: Sequence[Table]) -> str:
+    """``the score on es is undefined``; empty if all are defined."""
+    names = sorted({name for table in tables for row in table.rows for name in row.undefined_on(table.ranked_on)})
+    if not names:
+        return ""
+    return f"the score{'s' * (len(names) > 1)} on {join_names(names)} {'are' if len(names) > 1 else 'is'} undefined"

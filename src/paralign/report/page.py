@@ -101,12 +101,13 @@ def build_page(runs: Sequence[Run], tables: Sequence[Table], controls: set[str],
     ]
     of_rows = (row.system for table in tables for row in table.rows)
     systems = list(dict.fromkeys([*(run.label for run in runs), *_systems_of_figures(runs), *of_rows]))
-    styles = assign_styles(systems, controls | _controls_of_runs(runs))
+    controls_of_all = controls | _controls_of_runs(runs)
+    styles = assign_styles(systems, controls_of_all)
     figures = draw_figures(runs, styles)
     alarms = _alarms(runs)
     return Page(
         title=title,
-        opening=open_page(tables) or _open_without_scores(runs, figures),
+        opening=open_page(tables, controls_of_all) or _open_without_scores(runs, figures),
         results_figure=draw_results(tables, styles),
         tables=formatted,
         legend=_LEGEND_COMPARED if any(table.compared for table in formatted) else _LEGEND,
