@@ -144,6 +144,37 @@ def test_fewer_errors_are_a_gain(tmp_path):
     assert "(PPA: 25.0 points higher, 95" in opening(write_report(worse, tmp_path / "r.html"))
 
 
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ((200, 202), "12.5 points below the control (MLM control; 95 % interval over test items and seeds {})."),
+        ((300, 302), "12.5 points above the control (MLM control; 95 % interval over test items and seeds {})."),
+        ((150, 252), "The reduction relative to the control is +12.5 points (MLM control; 95 % interval over test items"
+                     " and seeds {}), not statistically significant."),
+        ((200,), "The reduction relative to the control is +12.5 points (MLM control; 95 % interval over test items {};"
+                 " not tested: one seed)."),
+    ],
+)  # fmt: skip
+def test_the_sentence_below_a_table_of_error_rates_has_the_sign_of_the_table(tmp_path, wrong, says):
+    for name, of_seeds in {"MLM control": (250, 252)[: len(wrong)], "PPA": wrong}.items():
+        for language in ("de", "en"):
+            seeds_of(tmp_path, name, of_seeds, task="alignment", metric="aer", language=language)
+    page, text = text_of(write_report(tmp_path, tmp_path / "r.html"))
+    cells = dict(zip(*(page.tables["Word alignment: AER"][k] for k in (0, 2)), strict=True))
+    on_target, on_source = (re.search(r"\[(.*), (.*)\]", cells[name]) for name in ("de", "change on en"))
+    assert says.format(" to ".join(on_target.groups())) in text
+    on_en = says.replace("The red", "On en the red").replace("12.5 points b", "On en it is 12.5 points b")
+    on_en = on_en.replace("12.5 points a", "On en it is 12.5 points a").replace("MLM control; ", "")
+    assert on_en.format(" to ".join(on_source.groups())) in text
+
+
+def test_an_undefined_score_of_the_control_is_no_difference(tmp_path):
+    add(tmp_path / "MLM control", share(0), value=None, settings={"system": "MLM control", "control": True})
+    add(tmp_path / "PPA", share(50), settings={"system": "PPA"})
+    text = text_of(write_report(tmp_path, tmp_path / "r.html"))[1]
+    assert "PPA reaches 50.0 % on de; the score of the control is undefined." in text
+
+
 def test_without_a_control_the_figure_shows_scores_with_intervals(tmp_path):
     runs = [seeds_of(tmp_path, "a", (200, 220, 210)), seeds_of(tmp_path, "b", (300, 290, 310))]
     paths = write_report(runs, tmp_path / "r.html")
