@@ -290,16 +290,26 @@ def test_latex_keeps_the_marks_and_notes_of_the_page(tmp_path):
     baselines = {"majority": 0.9}
     settings = {"system": "MLM control", "control": True, "baselines": baselines}
     add(tmp_path / "folded", share(50), task="nli", settings=settings)
-    text = write_report(tmp_path, tmp_path / "r.html", latex=True).latex.read_text(encoding="utf-8")
+    add(tmp_path / "one", share(40), task="nli", model_hash="PPA", settings={"system": "PPA", "baselines": baselines})
+    paths = write_report(tmp_path, tmp_path / "r.html", latex=True)
+    text = paths.latex.read_text(encoding="utf-8")
     tagging, nli = sorted(text.split(r"\begin{table}")[1:], key=lambda table: "Natural" in table)
     row = next(line for line in tagging.splitlines() if line.startswith("PPA & "))
     columns = [cell.strip() for cell in next(line for line in tagging.splitlines() if "system &" in line).split("&")]
     cells = dict(zip(columns, (cell.strip() for cell in row.split("&")), strict=True))
     assert cells["en"].startswith(r"\textbf{75.2}$^{*}$ "), "the change on the training language"
     assert "Not in the average, because not every system was measured on it: fr." in tagging
-    assert "* marks significant differences from the control." in tagging
+    assert "Scores are means over seeds, $\\pm$ their sample standard deviation." in tagging
+    star = (
+        "* marks differences from the control whose 95 % interval over test items and seeds excludes 0, not corrected"
+        " for the number of comparisons."
+    )
+    assert star.replace(" %", r"~\%") in tagging
+    assert star in text_of(paths)[1].replace("\N{NO-BREAK SPACE}", " "), "as on the page"
     assert r"\dagger" not in tagging
     assert r"50.0$^\dagger$" in nli
+    assert "pm$" not in nli
+    assert "* marks" not in nli, "one seed: no difference is marked"
     assert r"$^\dagger$ marks scores that are not better than a baseline on the same data.}" in nli
 
 
