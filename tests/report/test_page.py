@@ -307,6 +307,18 @@ def test_runs_without_recorded_seeds_still_count(tmp_path):
     assert "n = 2, seeds not recorded" in text
 
 
+def test_cells_with_fewer_seeds_than_their_row_are_named(tmp_path):
+    for seed in (0, 1, 2):
+        for language in ("de", "es", "fr") if seed else ("de",):
+            add(tmp_path / "ppa", hits(0.5, seed=seed), language=language, seeds=Seeds(finetune=seed))
+    paths = write_report([tmp_path / "ppa"], tmp_path / "r.html", latex=True)
+    _, text = text_of(paths)
+    says = "Each system: n = 3, 3 fine-tuning seeds (0, 1, 2). ppa on es and fr: n = 2. The average is over the scores"
+    assert says in text
+    assert says in paths.markdown.read_text(encoding="utf-8")
+    assert says in paths.latex.read_text(encoding="utf-8")
+
+
 def test_small_errors_are_best_where_lower_is_better(tmp_path):
     for name, share in (("a", 0.2), ("b", 0.6)):
         for seed in (0, 1, 2):
