@@ -275,7 +275,7 @@ def _not_compared(tables: Sequence[Table], controls: Collection[str]) -> str:
     reasons = sorted({_why_not_compared(row, table) for row, table in rows if not row.control})
     if not reasons:
         return "Only controls were measured."
-    return f"They are not compared with a control, because {join_names(reasons)}."
+    return f"They are not compared with a control, because {', and because '.join(reasons)}."
 
 
 def _why_not_compared(row: Row, table: Table) -> str:
