@@ -99,6 +99,17 @@ def test_a_reset_with_one_seed_or_few_items_is_not_called_a_loss(tmp_path, more,
     assert "loses" not in text
 
 
+def test_a_significant_loss_is_named_if_a_larger_one_is_not_significant(tmp_path):
+    cells = [cell("de", "", 0.7), cell("de", "0-1", 0.4, -0.3, half=0.4), cell("de", "2-3", 0.6, -0.1),
+             cell("de", "4-5", 0.65, -0.05)]  # fmt: skip
+    page, _ = report(tmp_path, figure(tmp_path / "a", "ablation", cells=cells, notes=[]))
+    assert page.tables["pos"][1] == ["en → de", "70.0", "−30.0", "−10.0*", "−5.0*"]
+    assert (
+        "base: of the significant losses of transfer, the largest is when layers 2-3 are reset, -10.0 points (-11.0 to"
+        " -9.0)." in " ".join(page.text)
+    )
+
+
 def test_the_mean_of_targets_is_below_them_and_in_the_curve(tmp_path):
     gaps = {"en": 0.0, "de": -0.04, "hi": -0.4}
     cells = [cell(tag, reset, 0.7, gaps[tag] if reset else None) for tag in gaps for reset in ("", "0-1")]

@@ -57,8 +57,61 @@ def test_a_significant_gain_is_stated_with_its_interval_and_what_it_is_over(tmp_
 def test_without_significance_the_first_sentence_says_so(tmp_path):
     runs = [seeds_of(tmp_path, "MLM control", (190, 215)), seeds_of(tmp_path, "PPA", (210, 199))]
     text = opening(write_report(runs, tmp_path / "r.html"))
-    assert "The best system is not significantly better than the MLM control on part-of-speech tagging, on de." in text
-    assert "No significant difference was found in part-of-speech tagging (PPA: +0.5 points, 95 % interval " in text
+    assert (
+        "The best system is not significantly better than the MLM control in part-of-speech tagging (PPA: +0.5" in text
+    )
+    assert re.search(r"95 % interval −\S+ to \d+\.\d\), on de\. The intervals are over", text)
+
+
+def test_a_system_that_is_significantly_better_than_the_control_is_named_if_the_best_one_is_not(tmp_path):
+    aligned = seeds_of(tmp_path, "AlignLM", (250, 252))
+    runs = [seeds_of(tmp_path, "MLM control", (200, 202)), aligned, seeds_of(tmp_path, "PPA", (230, 332))]
+    text = opening(write_report(runs, tmp_path / "r.html"))
+    other = (
+        "Another system is significantly better than the MLM control in part-of-speech tagging (AlignLM: +12.5 points"
+    )
+    assert (
+        "The best system is not significantly better than the MLM control in part-of-speech tagging (PPA: +20.0" in text
+    )
+    assert other in text
+    assert "No significant difference" not in text
+    (tmp_path / "one").mkdir()
+    runs[2] = seeds_of(tmp_path / "one", "PPA", (330,))
+    text = opening(write_report(runs, tmp_path / "r.html"))
+    assert "These differences were not tested for significance (one seed). " + other in text
+    better = [*runs[:2], seeds_of(tmp_path, "XLM-Align", (300, 302))]
+    assert "Another system" not in opening(write_report(better, tmp_path / "r.html"))
+
+
+def test_where_only_some_scores_are_better_the_others_are_those_of_the_best_system(tmp_path):
+    for task, best in {"pos": (300, 302), "nli": (230, 332)}.items():
+        for name, rights in {"MLM control": (200, 202), "AlignLM": (250, 252), "PPA": best}.items():
+            seeds_of(tmp_path / task, name, rights, task=task)
+    text = opening(write_report(tmp_path, tmp_path / "r.html"))
+    assert "PPA is significantly better than the MLM control on part-of-speech tagging (+25.0 points" in text
+    assert "that is 1 of the 2 scores below." in text
+    assert (
+        "The difference of the best system is not significant in natural language inference (PPA: +20.0 points" in text
+    )
+    assert "), on de. Another system is significantly better than the MLM control in natural language" in text
+
+
+def test_scores_that_were_not_tested_are_not_called_not_better(tmp_path):
+    for task, seeds in {"pos": 2, "nli": 2, "paraphrase": 1}.items():
+        for name, rights in {"MLM control": (190, 215), "PPA": (210, 199)}.items():
+            seeds_of(tmp_path / task, name, rights[:seeds], task=task)
+    text = opening(write_report(tmp_path, tmp_path / "r.html"))
+    first, rest = text.split(", on de. ")
+    assert "is not significantly better than the MLM control in natural language inference (PPA: +0.5 points" in first
+    assert ") and part-of-speech tagging (PPA: +0.5 points" in first
+    assert "araphrase" not in first
+    assert re.match(r"Paraphrase \w+ \(PPA: \+5\.0 points, .*?\) was not tested \(one seed\)\.", rest)
+
+
+def test_the_number_of_seeds_is_a_range_if_the_control_has_others(tmp_path):
+    runs = [seeds_of(tmp_path, "MLM control", (200, 202)), seeds_of(tmp_path, "PPA", (300, 302, 301))]
+    text = opening(write_report(runs, tmp_path / "r.html"))
+    assert "The intervals are over test items and 2 to 3 seeds of each system." in text
 
 
 def test_what_was_not_tested_is_not_called_better(tmp_path):
@@ -73,7 +126,8 @@ def test_a_loss_against_the_control_is_a_negative_gain_and_stated(tmp_path):
     runs = [seeds_of(tmp_path, "MLM control", (300, 302)), seeds_of(tmp_path, "PPA", (200, 202))]
     paths = write_report(runs, tmp_path / "r.html")
     assert gains(paths)["Part-of-speech tagging, made-up", "PPA"][0] == pytest.approx(-0.25)
-    assert "The best system is significantly worse in part-of-speech tagging (PPA: −25.0 points" in opening(paths)
+    says = "The best system is significantly worse than the MLM control in part-of-speech tagging (PPA: −25.0 points"
+    assert says in opening(paths)
 
 
 def test_fewer_errors_are_a_gain(tmp_path):
@@ -90,6 +144,37 @@ def test_fewer_errors_are_a_gain(tmp_path):
     assert "(PPA: 25.0 points higher, 95" in opening(write_report(worse, tmp_path / "r.html"))
 
 
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ((200, 202), "12.5 points below the control (MLM control; 95 % interval over test items and seeds {})."),
+        ((300, 302), "12.5 points above the control (MLM control; 95 % interval over test items and seeds {})."),
+        ((150, 252), "The reduction relative to the control is +12.5 points (MLM control; 95 % interval over test items"
+                     " and seeds {}), not statistically significant."),
+        ((200,), "The reduction relative to the control is +12.5 points (MLM control; 95 % interval over test items {};"
+                 " not tested: one seed)."),
+    ],
+)  # fmt: skip
+def test_the_sentence_below_a_table_of_error_rates_has_the_sign_of_the_table(tmp_path, wrong, says):
+    for name, of_seeds in {"MLM control": (250, 252)[: len(wrong)], "PPA": wrong}.items():
+        for language in ("de", "en"):
+            seeds_of(tmp_path, name, of_seeds, task="alignment", metric="aer", language=language)
+    page, text = text_of(write_report(tmp_path, tmp_path / "r.html"))
+    cells = dict(zip(*(page.tables["Word alignment: AER"][k] for k in (0, 2)), strict=True))
+    on_target, on_source = (re.search(r"\[(.*), (.*)\]", cells[name]) for name in ("de", "change on en"))
+    assert says.format(" to ".join(on_target.groups())) in text
+    on_en = says.replace("The red", "On en the red").replace("12.5 points b", "On en it is 12.5 points b")
+    on_en = on_en.replace("12.5 points a", "On en it is 12.5 points a").replace("MLM control; ", "")
+    assert on_en.format(" to ".join(on_source.groups())) in text
+
+
+def test_an_undefined_score_of_the_control_is_no_difference(tmp_path):
+    add(tmp_path / "MLM control", share(0), value=None, settings={"system": "MLM control", "control": True})
+    add(tmp_path / "PPA", share(50), settings={"system": "PPA"})
+    text = text_of(write_report(tmp_path, tmp_path / "r.html"))[1]
+    assert "PPA reaches 50.0 % on de; the score of the control is undefined." in text
+
+
 def test_without_a_control_the_figure_shows_scores_with_intervals(tmp_path):
     runs = [seeds_of(tmp_path, "a", (200, 220, 210)), seeds_of(tmp_path, "b", (300, 290, 310))]
     paths = write_report(runs, tmp_path / "r.html")
@@ -99,6 +184,51 @@ def test_without_a_control_the_figure_shows_scores_with_intervals(tmp_path):
     text = opening(paths)
     assert "The best scores are: b in part-of-speech tagging (75.0 %)." in text
     assert "--control NAME chooses it" in text
+
+
+def systems_of(folder, **bases):
+    """Systems that were trained from some bases, with a score each."""
+    for name, base in bases.items():
+        settings = {"system": name, "control": "control" in name, "origin": base, "lineage": name}
+        add(folder / name, share(50), settings=settings, model_hash=name)
+
+
+def test_the_opening_says_that_a_score_is_undefined_or_the_control_measured_in_another_way(tmp_path):
+    systems_of(tmp_path / "undefined", PPA="x", **{"MLM control": "x"})
+    add(tmp_path / "undefined" / "PPA", share(0), value=None, language="es", settings={"system": "PPA"})
+    control = {"system": "MLM control", "control": True}
+    add(tmp_path / "undefined" / "MLM control", share(50), language="es", settings=control)
+    text = opening(write_report(tmp_path / "undefined", tmp_path / "r.html"))
+    assert "They are not compared with a control, because the score on es is undefined." in text
+
+    fields = {"task": "retrieval", "metric": "accuracy_cosine"}
+    for settings, pool in ((control, "cls"), ({"system": "PPA"}, "mean")):
+        where = Where(pool=pool, direction="en-de")
+        add(tmp_path / "pools" / pool, share(50), where=where, settings=settings, **fields)
+    text = opening(write_report(tmp_path / "pools", tmp_path / "r.html"))
+    assert "They are not compared with a control, because the control was not measured in the same way." in text
+
+
+def test_the_opening_says_that_a_control_has_no_scores_or_no_system_its_base(tmp_path):
+    systems_of(tmp_path / "aligned", PPA="x")
+    describe(tmp_path / "aligned" / "mlm", {"verb": "align", "method": "MLM control", "control": True})
+    text = opening(write_report(tmp_path / "aligned", tmp_path / "r.html"))
+    assert "They are not compared with a control, because the control was not measured in the same way." in text
+    systems_of(tmp_path / "bases", PPA="z", **{"control 1": "x", "control 2": "y"})
+    text = opening(write_report(tmp_path / "bases", tmp_path / "r.html"))
+    assert "They are not compared with a control, because no control has the same base and settings." in text
+    systems_of(tmp_path / "controls", **{"MLM control": "x"})
+    assert "Only controls were measured." in opening(write_report(tmp_path / "controls", tmp_path / "r.html"))
+
+
+def test_differences_on_languages_are_announced_where_an_average_is_undefined(tmp_path):
+    for name, right in {"MLM control": 50, "PPA": 80}.items():
+        settings = {"system": name, "control": name == "MLM control"}
+        add(tmp_path / name, share(right), settings=settings)
+        add(tmp_path / name, share(0), language="es", value=None, settings=settings)
+    text = opening(write_report(tmp_path, tmp_path / "r.html"))
+    reason = "Systems are not ranked, because the score on es is undefined."
+    assert f"{reason} Differences from the control on single languages are in the tables." in text
 
 
 def test_every_task_is_a_panel_and_every_system_a_row(tmp_path):
@@ -160,16 +290,26 @@ def test_latex_keeps_the_marks_and_notes_of_the_page(tmp_path):
     baselines = {"majority": 0.9}
     settings = {"system": "MLM control", "control": True, "baselines": baselines}
     add(tmp_path / "folded", share(50), task="nli", settings=settings)
-    text = write_report(tmp_path, tmp_path / "r.html", latex=True).latex.read_text(encoding="utf-8")
+    add(tmp_path / "one", share(40), task="nli", model_hash="PPA", settings={"system": "PPA", "baselines": baselines})
+    paths = write_report(tmp_path, tmp_path / "r.html", latex=True)
+    text = paths.latex.read_text(encoding="utf-8")
     tagging, nli = sorted(text.split(r"\begin{table}")[1:], key=lambda table: "Natural" in table)
     row = next(line for line in tagging.splitlines() if line.startswith("PPA & "))
     columns = [cell.strip() for cell in next(line for line in tagging.splitlines() if "system &" in line).split("&")]
     cells = dict(zip(columns, (cell.strip() for cell in row.split("&")), strict=True))
     assert cells["en"].startswith(r"\textbf{75.2}$^{*}$ "), "the change on the training language"
     assert "Not in the average, because not every system was measured on it: fr." in tagging
-    assert "* marks significant differences from the control." in tagging
+    assert "Scores are means over seeds, $\\pm$ their sample standard deviation." in tagging
+    star = (
+        "* marks differences from the control whose 95 % interval over test items and seeds excludes 0, not corrected"
+        " for the number of comparisons."
+    )
+    assert star.replace(" %", r"~\%") in tagging
+    assert star in text_of(paths)[1].replace("\N{NO-BREAK SPACE}", " "), "as on the page"
     assert r"\dagger" not in tagging
     assert r"50.0$^\dagger$" in nli
+    assert "pm$" not in nli
+    assert "* marks" not in nli, "one seed: no difference is marked"
     assert r"$^\dagger$ marks scores that are not better than a baseline on the same data.}" in nli
 
 

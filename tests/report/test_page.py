@@ -11,6 +11,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from paralign.__main__ import main
 from paralign.report import write_report
 from paralign.results import Seeds, Where, read_results
 from tests.report.reading import figure_labels, read, text_of
@@ -305,6 +306,27 @@ def test_runs_without_recorded_seeds_still_count(tmp_path):
     runs = [add(tmp_path / f"ppa-s{s}", hits(0.5, seed=s)) for s in (0, 1)]
     _, text = text_of(write_report(runs, tmp_path / "r.html"))
     assert "n = 2, seeds not recorded" in text
+
+
+def test_the_command_writes_the_page_that_python_writes(tmp_path):
+    run = add(tmp_path / "a", items_of(50))
+    page = write_report([run], tmp_path / "python.html").html.read_bytes()
+    assert main(["report", str(run), "--out", str(tmp_path / "command.html")]) == 0
+    assert (tmp_path / "command.html").read_bytes() == page
+    assert main(["report", str(run), "--out", str(tmp_path / "titled.html"), "--title", "My title"]) == 0
+    assert "<title>My title</title>" in (tmp_path / "titled.html").read_text(encoding="utf-8")
+
+
+def test_cells_with_fewer_seeds_than_their_row_are_named(tmp_path):
+    for seed in (0, 1, 2):
+        for language in ("de", "es", "fr") if seed else ("de",):
+            add(tmp_path / "ppa", hits(0.5, seed=seed), language=language, seeds=Seeds(finetune=seed))
+    paths = write_report([tmp_path / "ppa"], tmp_path / "r.html", latex=True)
+    _, text = text_of(paths)
+    says = "Each system: n = 3, 3 fine-tuning seeds (0, 1, 2). ppa on es and fr: n = 2. The average is over the scores"
+    assert says in text
+    assert says in paths.markdown.read_text(encoding="utf-8")
+    assert says in paths.latex.read_text(encoding="utf-8")
 
 
 def test_small_errors_are_best_where_lower_is_better(tmp_path):

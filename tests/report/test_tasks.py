@@ -414,7 +414,7 @@ def test_a_system_with_an_undefined_score_is_named_and_not_ranked(tmp_path):
             add(tmp_path / system, share(right or 0), language=language, **value)
     text = text_of(write_report(tmp_path, tmp_path / "r.html"))[1]
     assert "The best scores are: a in part-of-speech tagging (60.0 %)." in text
-    assert "Not ranked, because a score is undefined: b." in text
+    assert "Not ranked, because a score is undefined: b on fr." in text
 
 
 def test_a_better_system_without_a_control_is_named(tmp_path):

@@ -17,7 +17,7 @@ def command(
         typer.Option("--out", "-o", help="Path of the HTML report; the other files are written next to it."),
     ] = Path("report.html"),
     control: Annotated[str | None, typer.Option(help="System or run to compare the others with.")] = None,
-    title: Annotated[str, typer.Option(help="Title of the page.")] = "Cross-lingual transfer",
+    title: Annotated[str | None, typer.Option(help="Title of the page.")] = None,
     csv: Annotated[bool, typer.Option(help="Write NAME.csv (scores) and NAME.figures.csv (points of figures).")] = True,
     latex: Annotated[bool, typer.Option("--latex", help="Write the tables as NAME.tex, for booktabs.")] = False,
     figures: Annotated[
@@ -35,5 +35,6 @@ def command(
     from paralign.console import printable
     from paralign.report import write_report
 
-    paths = write_report(runs, out, control=control, title=title, csv=csv, latex=latex, figures=figures)
+    titled = {} if title is None else {"title": title}
+    paths = write_report(runs, out, control=control, csv=csv, latex=latex, figures=figures, **titled)
     typer.echo(printable(str(paths.html)))

@@ -54,18 +54,37 @@ def choices_caption(table: Table) -> str:
 
 
 def seeds_caption(table: Table) -> str:
-    """Return what ``n`` counts, for systems with equal seeds together."""
+    """Return what ``n`` counts, for systems with equal seeds together, and which cells have fewer seeds."""
     systems: dict[str, list[str]] = {}
     for row in table.rows:
         seeds = _describe_seeds([seeds for seeds, _ in row.units])
         systems.setdefault(f"n = {len(row.units)}, {seeds}", []).append(row.system)
     if len(systems) == 1:
-        return f"Each system: {next(iter(systems))}."
+        return f"Each system: {next(iter(systems))}.{_fewer_seeds(table)}"
     text, names = max(systems.items(), key=lambda item: len(item[1]))
     if len(names) > _MAX_NAMED:
         del systems[text]
         systems[text] = ["All others"]
-    return " ".join(f"{join_names(names)}: {text}." for text, names in systems.items())
+    return " ".join(f"{join_names(names)}: {text}." for text, names in systems.items()) + _fewer_seeds(table)
+
+
+def _fewer_seeds(table: Table) -> str:
+    """`` PPA on es: n = 2.``: cells without some of the seeds of their row; empty if there are none."""
+    fewer: dict[tuple[str, int], list[str]] = {}
+    for row in table.rows:
+        for language in table.languages:
+            n = len(row.cells[language].scores) if language in row.cells else 0
+            if 0 < n < len(row.units):
+                fewer.setdefault((row.system, n), []).append(language)
+    if not fewer:
+        return ""
+    cells = [
+        f"{system} on {join_names(names) if len(names) <= _MAX_NAMED else f'{len(names)} languages'}: n = {n}"
+        for (system, n), names in fewer.items()
+    ]
+    averaged = len(table.others) > 1 and any(not {*table.others}.isdisjoint(names) for names in fewer.values())
+    average = " The average is over the scores shown; its ± and interval are over the seeds with all its languages."
+    return f" {shorten_list(cells)}.{average * averaged}"
 
 
 def _describe_seeds(seeds: Sequence[Seeds]) -> str:

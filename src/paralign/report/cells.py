@@ -116,6 +116,10 @@ class Row:
         cell = self.cells[languages[0]]
         return RankedScore(cell.mean, cell.scores, cell.difference, cell.comparison)
 
+    def undefined_on(self, languages: Sequence[str]) -> list[str]:
+        """Return those of some measured languages on which the score is undefined."""
+        return [language for language in languages if not math.isfinite(self.cells[language].mean)]
+
     @property
     def units(self) -> list[Unit]:
         """All seeds of the row, each once."""

@@ -137,16 +137,23 @@ def _finding(name: str, on_source: Changes, on_targets: Changes) -> str:
     """Return a sentence on the layers whose reset costs one source's transfer most."""
     if not on_targets:
         return ""
+    lost = {
+        reset for reset, (change, compared) in on_targets.items() if change <= -100 * _LOSS and is_significant(compared)
+    }
     worst = min(on_targets, key=lambda reset: on_targets[reset][0])
+    text = "transfer loses most"
+    if worst not in lost and not untested(on_targets[worst][1]):
+        if not lost:
+            return f"{name}: no reset makes transfer lose {100 * _LOSS:.0f} points significantly."
+        worst = min(lost, key=lambda reset: on_targets[reset][0])
+        text = "of the significant losses of transfer, the largest is"
     change, compared = on_targets[worst]
-    if compared is not None and not untested(compared) and (change > -100 * _LOSS or not is_significant(compared)):
-        return f"{name}: no reset makes transfer lose {100 * _LOSS:.0f} points significantly."
     limits = "" if compared is None else "{:+.1f} to {:+.1f}".format(*_ends(compared))
     source = f", {on_source[worst][0]:+.1f} on the source" if worst in on_source else ""
     if reason := untested(compared):
         details = "; ".join(filter(None, (limits, f"not tested: {reason}")))
         return f"{name}: transfer changes by {change:+.1f} points when layers {worst} are reset ({details}){source}."
-    return f"{name}: transfer loses most when layers {worst} are reset, {change:+.1f} points ({limits}){source}."
+    return f"{name}: {text} when layers {worst} are reset, {change:+.1f} points ({limits}){source}."
 
 
 def _table_cell(cell: Row | None, header: str) -> TableCell:

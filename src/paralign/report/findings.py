@@ -46,12 +46,13 @@ def _describe_best(table: Table) -> str | None:
         return text + "; no single control has the same base and settings."
     text += _compare_with_control(table, best)
     pivot = best.cells.get(table.pivot or "")
-    if pivot is not None and pivot.difference is not None and table.others:
+    if pivot is not None and pivot.difference is not None and math.isfinite(pivot.difference) and table.others:
+        shown = key.scaled, key.lower_is_better
         if is_significant(pivot.comparison):
             text += f" On {table.pivot} it is {_amount(pivot.difference, key.scaled)} the control"
-            text += f" ({_interval(pivot.comparison, key.scaled)})."
+            text += f" ({_interval(pivot.comparison, *shown)})."
         else:
-            text += f" On {table.pivot} {_undecided(pivot.difference, pivot.comparison, key.scaled)}."
+            text += f" On {table.pivot} {_undecided(pivot.difference, pivot.comparison, *shown)}."
     return text
 
 
@@ -66,10 +67,19 @@ def _compare_with_control(table: Table, row: Row) -> str:
     ranked = table.ranked_score(row)
     if ranked.difference is None:
         return "; the control was measured in other directions."
-    return describe_difference(ranked.difference, ranked.comparison, table.key.scaled, row.reference)
+    if not math.isfinite(ranked.difference):
+        return "; the score of the control is undefined."
+    key = table.key
+    return describe_difference(ranked.difference, ranked.comparison, key.scaled, row.reference, key.lower_is_better)
 
 
-def describe_difference(difference: float, comparison: Comparison | None, scaled: bool, reference: str | None) -> str:
+def describe_difference(
+    difference: float,
+    comparison: Comparison | None,
+    scaled: bool,
+    reference: str | None,
+    lower_is_better: bool = False,
+) -> str:
     """Return the end of a sentence about a system: how much better or worse than the control it is, if that is known.
 
     Args:
@@ -77,28 +87,33 @@ def describe_difference(difference: float, comparison: Comparison | None, scaled
         comparison: the comparison with it. None: there is no interval.
         scaled: whether scores are shown × 100.
         reference: the name of the control.
+        lower_is_better: whether to give the reduction, as in the tables, instead of the difference.
     """
     name = reference if reference and reference != "control" else ""
     if is_significant(comparison):
-        details = "; ".join(part for part in (name, _interval(comparison, scaled)) if part)
+        details = "; ".join(part for part in (name, _interval(comparison, scaled, lower_is_better)) if part)
         return f", {_amount(difference, scaled)} the control ({details})."
-    text = _undecided(difference, comparison, scaled, name)
+    text = _undecided(difference, comparison, scaled, lower_is_better, name)
     return f". {text[0].upper()}{text[1:]}."
 
 
-def _undecided(difference: float, comparison: Comparison | None, scaled: bool, name: str = "") -> str:
+def _undecided(
+    difference: float, comparison: Comparison | None, scaled: bool, lower_is_better: bool, name: str = ""
+) -> str:
     """Describe a difference that is not significant, or not tested, without calling it better or worse."""
     reason = untested(comparison)
-    details = [name, _interval(comparison, scaled), f"not tested: {reason}" if reason else ""]
-    text = f"the difference from the control is {format_difference(difference, scaled)}{' points' if scaled else ''}"
+    details = [name, _interval(comparison, scaled, lower_is_better), f"not tested: {reason}" if reason else ""]
+    what, gain = ("reduction relative to", -difference) if lower_is_better else ("difference from", difference)
+    text = f"the {what} the control is {format_difference(gain, scaled)}{' points' if scaled else ''}"
     text += f" ({'; '.join(filter(None, details))})"
     return text if reason else f"{text}, not statistically significant"
 
 
-def _interval(comparison: Comparison | None, scaled: bool) -> str:
+def _interval(comparison: Comparison | None, scaled: bool, lower_is_better: bool) -> str:
     if comparison is None or not math.isfinite(comparison.low):
         return ""
-    low, high = format_score(comparison.low, scaled), format_score(comparison.high, scaled)
+    ends = (-comparison.high, -comparison.low) if lower_is_better else (comparison.low, comparison.high)
+    low, high = (format_score(end, scaled) for end in ends)
     over = "test items and seeds" if comparison.seeds > 1 else "test items"
     return f"95\N{NO-BREAK SPACE}% interval over {over} {low} to {high}"
 

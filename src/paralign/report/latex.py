@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from paralign.report.formatted_table import FormattedCell, FormattedRow, FormattedTable
-from paralign.report.page import DAGGER_LEGEND, Page
+from paralign.report.page import DAGGER_LEGEND, SPREAD_LEGEND, STAR_LEGEND, Page
 
 __all__ = ["latex"]
 
@@ -54,10 +54,11 @@ def _table(table: FormattedTable, label: str) -> Iterator[str]:
             yield _row(row, columns)
     yield r"\bottomrule"
     yield r"\end{tabular}"
-    marks = ["* marks significant differences from the control."] * table.compared
-    unbeaten = any(cell.unbeaten for row in table.rows for cell in row.cells)
-    marks += [DAGGER_LEGEND] * unbeaten
-    caption = " ".join(filter(None, (f"{table.title}.", table.caption, table.seeds, *table.notes, *marks)))
+    cells = [cell for row in table.rows for cell in row.cells]
+    legends = [SPREAD_LEGEND] * any("±" in cell.spread for cell in cells)
+    legends += [STAR_LEGEND] * any(cell.star for cell in cells)
+    legends += [DAGGER_LEGEND] * any(cell.unbeaten for cell in cells)
+    caption = " ".join(filter(None, (f"{table.title}.", table.caption, table.seeds, *table.notes, *legends)))
     yield rf"\caption{{{_escape(caption)}}}"
     yield rf"\label{{tab:{label}}}"
     yield r"\end{table}"

@@ -23,15 +23,19 @@ from paralign.report.styles import assign_styles
 from paralign.report.tables import Table
 from paralign.version import __version__
 
-__all__ = ["DAGGER_LEGEND", "Page", "build_page", "html"]
+__all__ = ["DAGGER_LEGEND", "SPREAD_LEGEND", "STAR_LEGEND", "Page", "build_page", "html"]
 
-_LEGEND = "Scores are means over seeds, ± their sample standard deviation. Bold: the best score of the column."
+SPREAD_LEGEND = "Scores are means over seeds, ± their sample standard deviation."
+STAR_LEGEND = (
+    "* marks differences from the control whose 95\N{NO-BREAK SPACE}% interval over test items and seeds excludes 0,"
+    " not corrected for the number of comparisons."
+)
+_LEGEND = f"{SPREAD_LEGEND} Bold: the best score of the column."
 _LEGEND_COMPARED = (
-    "Scores are means over seeds, ± their sample standard deviation. Below each score: the difference from the control"
-    " in points, positive if the system is better, with its 95\N{NO-BREAK SPACE}% interval over test items (paired"
-    " bootstrap, 10,000 resamples) and, where both systems have two or more seeds, over seeds."
-    " * marks differences whose interval over both excludes 0, not corrected for the number of comparisons. With one"
-    f" seed, or fewer than {MIN_ITEMS} test items, nothing is marked. Bold: the best score of the column."
+    f"{SPREAD_LEGEND} Below each score: the difference from the control in points, positive if the system is better,"
+    " with its 95\N{NO-BREAK SPACE}% interval over test items (paired bootstrap, 10,000 resamples) and, where both"
+    f" systems have two or more seeds, over seeds. {STAR_LEGEND} With one seed, or fewer than {MIN_ITEMS} test items,"
+    " nothing is marked. Bold: the best score of the column."
 )
 _BASELINES = {
     "chance": "chance answers at random",
@@ -101,12 +105,13 @@ def build_page(runs: Sequence[Run], tables: Sequence[Table], controls: set[str],
     ]
     of_rows = (row.system for table in tables for row in table.rows)
     systems = list(dict.fromkeys([*(run.label for run in runs), *_systems_of_figures(runs), *of_rows]))
-    styles = assign_styles(systems, controls | _controls_of_runs(runs))
+    controls_of_all = controls | _controls_of_runs(runs)
+    styles = assign_styles(systems, controls_of_all)
     figures = draw_figures(runs, styles)
     alarms = _alarms(runs)
     return Page(
         title=title,
-        opening=open_page(tables) or _open_without_scores(runs, figures),
+        opening=open_page(tables, controls_of_all) or _open_without_scores(runs, figures),
         results_figure=draw_results(tables, styles),
         tables=formatted,
         legend=_LEGEND_COMPARED if any(table.compared for table in formatted) else _LEGEND,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
@@ -144,9 +143,9 @@ def _build_table(key: TableKey, members: list[Member], controls: set[str]) -> Ta
         notes.append(
             f"No interval on {affected_languages} for {shorten_list(names)}, nor for an average over it: {reason}."
         )
-    undefined = [row.system for row in rows if ranked_on and not math.isfinite(row.ranked_score(ranked_on).value)]
-    if undefined:
-        notes.append(f"Not ranked, because a score is undefined: {shorten_list(undefined)}.")
+    unranked = [f"{row.system} on {join_names(names)}" for row in rows if (names := row.undefined_on(ranked_on))]
+    if unranked:
+        notes.append(f"Not ranked, because a score is undefined: {shorten_list(unranked)}.")
     alone = [row.system for row in rows if present and not row.control and row.reference is None]
     if alone:
         notes.append(f"Not compared, because no single control has the same base and settings: {shorten_list(alone)}.")
