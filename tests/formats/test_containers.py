@@ -212,6 +212,38 @@ def test_json_lines(tmp_path, record):
     assert read(file) == [*(Pair(a, b, k) for k, (a, b) in enumerate(WANTED, 1)), blank]
 
 
+@pytest.mark.parametrize(
+    ("languages", "record", "expected"),
+    [
+        ("en-id", {"id": "row-17", "en": "a", "ind": "b"}, ("a", "b")),
+        ("id-en", {"ID": "row-17", "en": "a", "ind": None}, ("", "a")),
+        ("en-id", {"id": "b", "en": "a"}, ("a", "b")),
+        ("en-id", {"id": "7", "translation": {"en": "a", "id": "b", "de": "c"}}, ("a", "b")),
+        ("id-nb", {"id": "7", "no": "7", "source": "a", "target": "b"}, ("a", "b")),
+        ("id-nb", {"id": "a", "no": "b"}, ("a", "b")),
+        ("nb-en", {"no": 3, "en": "a", "nb-NO": "b"}, ("b", "a")),
+    ],
+)
+def test_numbers_of_rows_are_no_languages(tmp_path, languages, record, expected):
+    (tmp_path / "a.jsonl").write_text(json.dumps(record) + "\n")
+    assert texts(tmp_path / "a.jsonl", languages) == [expected]
+
+
+@pytest.mark.parametrize(("key", "other"), [("id", "ind"), ("no", "nob")])
+def test_a_key_that_may_be_the_number_of_the_row(tmp_path, key, other):
+    file = tmp_path / "a.jsonl"
+    file.write_text(json.dumps({key: "17", "en": "a", "de": "b"}) + "\n")
+    with pytest.raises(
+        UserError, match=f"no key for {key if key == 'id' else 'nb'} among '{key}', 'en', 'de'"
+    ) as found:
+        read(file, f"en-{key}")
+    assert found.value.where == f"{file}:1"
+    assert f"if '{key}' is a text and not the number of the row, rename it to '{other}'" in found.value.hint
+    with pytest.raises(UserError, match="no key for fr") as found:
+        read(file, "en-fr")
+    assert "rename" not in found.value.hint
+
+
 @pytest.mark.parametrize("first", ["{\ta", "{x}\ta", '{"x"}\ta'])
 def test_a_table_may_begin_with_a_brace(tmp_path, first):
     file = tmp_path / "a.tsv"
