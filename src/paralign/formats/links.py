@@ -17,7 +17,7 @@ __all__ = ["GoldLinks", "Link", "check_links", "read_gold", "read_links", "read_
 Link = tuple[int, int]
 """Source word and target word, from 0."""
 _LONGEST = 1 << 26
-"""Longest line in bytes. Sentences in lines of text of 65,535 bytes may have links of more."""
+"""Longest line of links, in bytes; the links of a sentence pair may need more than its text."""
 _LINK = re.compile(r"(\d{1,6})([-:p?P])(\d{1,6})(?:[:,][\d.eE+-]+)?")
 _ONE_BASED = "--one-based (in evaluate --set task.one_based=true)"
 """The option for words numbered from 1, in hints."""
