@@ -146,6 +146,40 @@ def test_every_line_has_its_line_of_links_when_pairs_are_dropped(tmp_path, kept)
     assert (tmp_path / "1").read_text() + (tmp_path / "2").read_text() == (tmp_path / "out").read_text()
 
 
+@pytest.mark.parametrize("layout", ["tsv", "two files"])
+def test_each_part_counts_its_own_dropped_pairs(tmp_path, kept, capsys, monkeypatch, layout):
+    rows = [f"{a or 'w1'}\t{b or 'W1x'}".encode() for a, b in toy(60, seed=1)]
+    for number in (2, 3, 31, 40, 41, 59):
+        rows[number] = b"bad \xff\tx"
+    (tmp_path / "a.tsv").write_bytes(b"\n".join(rows))
+    spec = f"en-de={tmp_path}/a.tsv"
+    if layout == "two files":
+        for side, tag in enumerate(("en", "de")):
+            (tmp_path / f"a.{tag}").write_bytes(b"\n".join(row.split(b"\t")[side] for row in rows))
+        spec = f"en-de={tmp_path}/a.en,{tmp_path}/a.de"
+
+    def dropped(part):
+        stream(spec, tmp_path / part.replace("/", "-"), load=kept, lenient=True, part=part, quiet=False)
+        found = re.search(r"pairs dropped: (\d+) invalid UTF-8\n", capsys.readouterr().err)
+        return int(found[1]) if found else 0
+
+    assert [dropped(f"{k}/3") for k in (1, 2, 3)] == [2, 1, 3]
+    assert sum(dropped(f"{k}/7") for k in range(1, 8)) == 6
+    aligned = streaming._aligned
+
+    def stop_after_two_blocks(*given):
+        for number, block in enumerate(aligned(*given)):
+            if number == 2:
+                raise KeyboardInterrupt
+            yield block
+
+    with monkeypatch.context() as patch:
+        patch.setattr(streaming, "_aligned", stop_after_two_blocks)
+        with pytest.raises(KeyboardInterrupt):
+            stream(spec, tmp_path / "2-2", load=kept, lenient=True, part="2/2")
+    assert dropped("2/2") == 4  # also those before it was stopped
+
+
 def test_learning_from_the_first_pairs_is_training_on_them_and_loading(tmp_path):
     rows = toy(90)
     text, first = write(tmp_path / "all.tsv", rows), write(tmp_path / "first.tsv", rows[:60])

@@ -175,6 +175,7 @@ def test_a_saved_aligner_of_other_languages_is_refused(tmp_path):
         ({"method": "eflomal", "load": "kept"}, "--load is not supported by .* 'eflomal' .*by hmm, ibm"),
         ({"method": "eflomal", "overrides": ["words.program=no-such"]}, "program 'no-such' not found"),
         ({"method": "file"}, "'file' needs --links"),
+        ({"method": "file", "links": "x", "symmetrize": "union"}, "--symmetrize has no effect with the aligner 'file'"),
         ({"links": "x"}, "--links is not supported by .* 'hmm' .*by file"),
     ],
 )

@@ -86,11 +86,12 @@ def test_pairs_that_cannot_be_read_are_counted(tmp_path, quick, capsys):
 def test_pairs_that_the_files_of_the_demo_cannot_have_are_counted(tmp_path, quick, capsys):
     write(tmp_path / "de.tsv", "de", range(300))
     rows = [line.split("\t") for line in (tmp_path / "de.tsv").read_text().splitlines()]
-    rows.append(["a ||| line", "eine Zeile"])
-    (tmp_path / "de.jsonl").write_text("".join(json.dumps({"en": en, "de": de}) + "\n" for en, de in rows))
+    rows += [["a ||| line", "eine Zeile"], ["x" * 32_768, "y" * 32_767]]
+    for column, tag in enumerate(("en", "de")):
+        (tmp_path / f"a.{tag}").write_text("".join(row[column] + "\n" for row in rows))
     (tmp_path / "data").mkdir()
-    own._write_data(tmp_path / "data", [parse_pairs(f"en-de={tmp_path}/de.jsonl")], quiet=False)
-    assert capsys.readouterr().err == "pairs dropped: 1 with |||, which a TSV file cannot have\n"
+    own._write_data(tmp_path / "data", [parse_pairs(f"en-de={tmp_path}/a.en,{tmp_path}/a.de")], quiet=False)
+    assert capsys.readouterr().err == "pairs dropped: 1 with |||, which a TSV file cannot have, 1 line too long\n"
     assert not any("|||" in path.read_text() for path in (tmp_path / "data").glob("*.tsv"))
 
 

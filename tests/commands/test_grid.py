@@ -3,6 +3,7 @@
 import functools
 import json
 import shlex
+import shutil
 
 import pytest
 
@@ -23,8 +24,23 @@ TINY = (
 )  # fmt: skip
 
 
+ONE = (*TINY, 'grid.methods=["mlm-scratch"]', 'grid.languages=["inv"]')
+
+
 @pytest.fixture
 def files(tmp_path):
+    return write_files(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A grid with one encoder of seed 0."""
+    folder = write_files(tmp_path_factory.mktemp("grid"))
+    run(folder, overrides=ONE, limit=8)
+    return folder / "out"
+
+
+def write_files(tmp_path):
     for name, indices in (("text", "0-60"), ("train", "100-130"), ("test", "200-215")):
         write_conllu(read_trees(TextSpec("en", f"smallworld:{indices}")), tmp_path / f"{name}.conllu")
     order_corpus(["hi=smallworld:0-100"], tmp_path / "hi.json", quiet=True)
@@ -140,6 +156,22 @@ def test_finished_runs_of_other_seeds_are_on_the_page(files, base, monkeypatch):
     changed = (*sets, "grid.first_seed=2", 'grid.finetune=["training.epochs=2", "training.batch=16"]')
     with pytest.raises(UserError, match=r"mlm-scratch-0-on-original/config\.toml: settings differ .*epochs"):
         run(files, overrides=changed, limit=8, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"text": "en={}/train.conllu"}, r"train\.conllu: the parallel text changed since this run began"),
+        ({"overrides": ("grid.arch=bert:1x64",)}, r"-0/config\.toml: settings differ .*scratch\.arch"),
+        ({"overrides": ('grid.pretrain=["training.steps=4", "training.batch=8"]',)}, "settings differ .*steps"),
+    ],
+)
+def test_encoders_of_other_seeds_have_the_same_text_and_settings(files, finished, change, message):
+    shutil.copytree(finished, files / "out")
+    more = {key: value.format(files) for key, value in change.items() if key == "text"}
+    with pytest.raises(UserError, match=message):
+        run(files, overrides=(*ONE, "grid.first_seed=1", *change.get("overrides", ())), limit=8, resume=True, **more)
+    assert not (files / "out/encoders/en~inv-mlm-scratch-1").exists()
 
 
 def test_pretraining_is_lenient_like_fine_tuning(files, monkeypatch):

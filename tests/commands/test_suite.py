@@ -433,6 +433,20 @@ def test_the_smaller_limit_holds(tmp_path):
     assert limits == [[2, 2], [5, 7], [5, None]]
 
 
+def test_twins_have_no_limit(tmp_path):
+    """Their pieces are those of the encoder: a limit would be recorded, and have no effect."""
+    twins = '[[task]]\ntask = "twins"\neval = ["en-en~trans=pieces"]\n'
+    (tmp_path / "s.toml").write_text(f'{twins}[[task]]\ntask = "retrieval"\neval = ["en-de=smallworld:0-9"]\n')
+    tasks = load_suite(str(tmp_path / "s.toml"), limit=5).task
+    assert [(task.name, task.limit) for task in tasks] == [("twins", None), ("retrieval", 5)]
+    for task in tasks:
+        check_task(task, "s.toml")
+    (tmp_path / "s.toml").write_text(f"{twins}limit = 5\n")
+    with pytest.raises(UserError, match="--limit has no effect on twins") as found:
+        check_task(load_suite(str(tmp_path / "s.toml")).task[0], "s.toml")
+    assert found.value.where == "s.toml: task 'twins'"
+
+
 @pytest.mark.parametrize("name", suites())
 def test_the_suites_that_come_with_paralign_can_be_read(name):
     from paralign.sources.specs import parse_pairs, parse_text

@@ -7,13 +7,16 @@ from pathlib import Path
 import pytest
 
 from paralign.__main__ import main
+from paralign.corpus.deduplicate import sentence_hashes
 from paralign.corpus.exclusion import excluded_sentences, iter_sentences, parse_source
+from paralign.corpus.overlap import OverlapSearch
 from paralign.corpus.store import TokenStore
 from paralign.errors import UserError
 from paralign.formats.lines import write_lines
 from paralign.formats.tmx import to_tmx_lines
 from paralign.sources.readers import read_pairs
 from paralign.sources.specs import parse_pairs
+from paralign.text.normalization import comparison_key
 
 
 def test_every_format_gives_its_sentences(tmp_path: Path):
@@ -93,6 +96,33 @@ def test_questions_give_paragraphs_sentences_and_questions_but_no_answers(tmp_pa
     found = {s for s in iter_sentences(path) if s}
     assert found == {context, "Anna lives in Bonn.", "She sings!", "她唱歌。", "他听。", "Where?"}
     assert len(excluded_sentences([path])[0]) == 6
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        ({"id": "7", "translation": {"en": "A", "id": "B"}}, {"A", "B"}),
+        ({"translation": {"id": "B", "title": "C"}}, {"B", "C"}),
+        ({"id": "B", "eng": "A"}, {"A", "B"}),
+        ({"ID": "B", "de": ["A", "C"]}, {"A", "B", "C"}),
+        ({"id": "7", "premise": "A", "no": 3}, {"A"}),
+    ],
+)
+def test_indonesian_is_no_id(tmp_path, record, expected):
+    (tmp_path / "a.jsonl").write_text(json.dumps(record) + "\n")
+    (tmp_path / "a.json").write_text(json.dumps([record]))
+    for name in ("a.jsonl", "a.json"):
+        assert set(iter_sentences(tmp_path / name)) == expected
+
+
+def test_indonesian_that_was_converted_is_excluded(tmp_path):
+    (tmp_path / "a.tsv").write_text("How are you today?\tApa kabar hari ini?\n")
+    test = tmp_path / "test.jsonl"
+    assert main(["corpus", "convert", "--pairs", f"en-id={tmp_path}/a.tsv", "--out", str(test), "--quiet"]) == 0
+    assert excluded_sentences([test])[0].contains(sentence_hashes(["Apa kabar hari ini?"])).all()
+    search = OverlapSearch([test], short=5)
+    search.search(["Apa kabar hari ini?"], [comparison_key("Apa kabar hari ini?")], ["t:1"])
+    assert [(found.sentences, found.exact) for found in search.results()] == [(2, 1)]
 
 
 def test_no_line_of_a_long_file_is_lost(tmp_path):

@@ -1,13 +1,16 @@
 """Text in another language than its tag says."""
 
+import errno
 import os
 
 import pytest
 
+from paralign.corpus import language_identification
 from paralign.corpus.language_identification import (
     check_languages,
     describe_mismatch,
     describe_wrong_language,
+    estimate_language,
     language_warnings,
 )
 from paralign.errors import UserError
@@ -35,6 +38,20 @@ def test_little_text_unknown_languages_and_mixtures_are_not_judged(told):
     assert describe_wrong_language(told["fr"], "gsw") is None
     mixed = [text for pair in zip(told["fr"], told["de"], strict=True) for text in pair]
     assert describe_wrong_language(mixed, "de") is None
+
+
+def test_without_space_for_the_model_nothing_is_judged_and_one_warning_says_so(told, monkeypatch, capsys):
+    def load(*_):
+        raise OSError(errno.EFBIG, "File too large")
+
+    monkeypatch.setattr("py3langid.langid.IDENTIFIER", None)
+    monkeypatch.setattr("py3langid.langid._load_model_file", load)
+    language_identification._warn_of_temporary_folder.cache_clear()
+    for _ in range(2):
+        assert estimate_language(told["fr"], "de") is None
+        assert describe_mismatch(told["fr"], "de") is None
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("WARNING language identification needs 70 MB in the temporary folder (TMPDIR)")
 
 
 SPOKEN = {

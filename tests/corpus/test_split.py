@@ -130,6 +130,25 @@ def test_text_that_a_tsv_file_cannot_have_is_refused(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a.jsonl"]
 
 
+def test_lines_that_could_not_be_read_are_not_written(tmp_path: Path) -> None:
+    """A pair may have two sides of 65,535 bytes, but not in TSV; normalization makes U+0958 longer."""
+    texts = {"en": ["a", "x" * 65_535, "b", "c"], "hi": ["k", "y", "\u0958" * 21_845, "z"]}
+    for tag, rows in texts.items():
+        (tmp_path / f"a.{tag}").write_text("\n".join(rows) + "\n")
+    spec = PairSpec("en", "hi", f"{tmp_path}/a.en,{tmp_path}/a.hi")
+    text = TextSpec("hi", str(tmp_path / "a.hi"))
+    with pytest.raises(UserError, match=r":2: the line to be written is longer than 65,535 bytes"):
+        split_corpus([spec], tmp_path / "out", mono_share=0.0)
+    with pytest.raises(UserError, match=r":3: the line to be written is longer than 65,535 bytes"):
+        split_corpus([spec], tmp_path / "out", mono_share=1.0, key_share=0.0)
+    with pytest.raises(UserError, match=r"a\.hi:3: the line to be written is longer than 65,535 bytes"):
+        split_corpus([], tmp_path / "out", text=[text])
+    counts = split_corpus([spec], tmp_path / "out", text=[text], mono_share=0.0, lenient=True)
+    assert [row["dropped"].get("line too long") for row in counts["specs"]] == [2, 1]
+    assert [row["read"] for row in counts["specs"]] == [4, 4]
+    assert set(lines(tmp_path / "out/pairs/en-hi.tsv.gz")) == {"a\tk", "c\tz"}
+
+
 def test_one_english_sentence_gives_the_same_side_with_all_its_translations(tmp_path: Path) -> None:
     rows = [(f"Sentence {n}", f"Satz {n} {k}") for n in range(200) for k in "abc"]
     (tmp_path / "a.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in rows))

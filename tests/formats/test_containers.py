@@ -16,7 +16,7 @@ from paralign.commands.convert_corpus import convert_corpus
 from paralign.errors import UserError
 from paralign.formats.items import Pair
 from paralign.formats.json_lines import to_json_lines
-from paralign.formats.lines import write_lines
+from paralign.formats.lines import MAX_LINE, write_lines
 from paralign.formats.tmx import read_tmx, to_tmx_lines
 from paralign.sources.readers import read_pairs, read_text
 from paralign.sources.specs import parse_pairs, parse_text
@@ -183,6 +183,9 @@ def test_memories_without_the_languages_and_with_huge_texts(tmp_path):
     dropped = Counter()
     assert texts(file, lenient=True, dropped=dropped) == [("c", "d")]
     assert dropped == {"line too long": 1}
+    for size, read_back in ((MAX_LINE // 3, 2), (MAX_LINE // 3 + 1, 1)):  # the bytes of a line, as in other formats
+        write_lines(file, to_tmx_lines([("字" * size, "b"), ("c", "d")], ("zh", "de")))
+        assert len(texts(file, "zh-de", lenient=True)) == read_back
 
 
 def test_a_memory_is_read_unit_by_unit(tmp_path):
@@ -210,6 +213,38 @@ def test_json_lines(tmp_path, record):
     file.write_text("\n".join(json.dumps(record(a, b)) for a, b in WANTED) + "\n\n")
     blank = Pair("", "", len(WANTED) + 1)
     assert read(file) == [*(Pair(a, b, k) for k, (a, b) in enumerate(WANTED, 1)), blank]
+
+
+@pytest.mark.parametrize(
+    ("languages", "record", "expected"),
+    [
+        ("en-id", {"id": "row-17", "en": "a", "ind": "b"}, ("a", "b")),
+        ("id-en", {"ID": "row-17", "en": "a", "ind": None}, ("", "a")),
+        ("en-id", {"id": "b", "en": "a"}, ("a", "b")),
+        ("en-id", {"id": "7", "translation": {"en": "a", "id": "b", "de": "c"}}, ("a", "b")),
+        ("id-nb", {"id": "7", "no": "7", "source": "a", "target": "b"}, ("a", "b")),
+        ("id-nb", {"id": "a", "no": "b"}, ("a", "b")),
+        ("nb-en", {"no": 3, "en": "a", "nb-NO": "b"}, ("b", "a")),
+    ],
+)
+def test_numbers_of_rows_are_no_languages(tmp_path, languages, record, expected):
+    (tmp_path / "a.jsonl").write_text(json.dumps(record) + "\n")
+    assert texts(tmp_path / "a.jsonl", languages) == [expected]
+
+
+@pytest.mark.parametrize(("key", "other"), [("id", "ind"), ("no", "nob")])
+def test_a_key_that_may_be_the_number_of_the_row(tmp_path, key, other):
+    file = tmp_path / "a.jsonl"
+    file.write_text(json.dumps({key: "17", "en": "a", "de": "b"}) + "\n")
+    with pytest.raises(
+        UserError, match=f"no key for {key if key == 'id' else 'nb'} among '{key}', 'en', 'de'"
+    ) as found:
+        read(file, f"en-{key}")
+    assert found.value.where == f"{file}:1"
+    assert f"if '{key}' is a text and not the number of the row, rename it to '{other}'" in found.value.hint
+    with pytest.raises(UserError, match="no key for fr") as found:
+        read(file, "en-fr")
+    assert "rename" not in found.value.hint
 
 
 @pytest.mark.parametrize("first", ["{\ta", "{x}\ta", '{"x"}\ta'])
@@ -361,6 +396,44 @@ def test_what_a_reader_of_tsv_would_refuse_is_not_written(tmp_path, pairs, reaso
     assert [path.name for path in tmp_path.iterdir()] == ["a.jsonl"]
     with pytest.raises(UserError, match="unknown output format"):
         convert_corpus([spec], str(tmp_path / "b.json"), quiet=True)
+
+
+LONG, HALF, QUOTES = "x" * MAX_LINE, "x" * (MAX_LINE // 2), '"' * (MAX_LINE // 2)
+
+
+@pytest.mark.parametrize(
+    ("texts_of_pair", "refused"),
+    [
+        ((LONG, "b"), {"c.tsv", "c.jsonl"}),
+        ((HALF, HALF), {"c.jsonl"}),  # 65,535 bytes in TSV
+        ((HALF + "x", HALF), {"c.tsv", "c.jsonl"}),
+        ((QUOTES, "b"), {"c.jsonl"}),
+    ],
+)
+def test_no_line_is_written_that_could_not_be_read(tmp_path, texts_of_pair, refused):
+    for number, tag in enumerate(("en", "de")):
+        (tmp_path / f"a.{tag}").write_text(f"a\n{texts_of_pair[number]}\nz\n")
+    spec = f"en-de={tmp_path}/a.en,{tmp_path}/a.de"
+    for name in ("c.tsv", "c.jsonl", "c.tmx", "c.en,c.de"):
+        out = ",".join(f"{tmp_path}/{part}" for part in name.split(","))
+        if name in refused:
+            with pytest.raises(UserError, match=r":2: the line to be written is longer than 65,535 bytes"):
+                convert_corpus([spec], out, quiet=True)
+            assert not (tmp_path / name).exists()
+        convert_corpus([spec], out, lenient=True, quiet=True)
+        kept = [("a", "a"), *([] if name in refused else [texts_of_pair]), ("z", "z")]
+        assert texts(out) == kept
+
+
+def test_line_aligned_files_have_no_line_that_is_too_long(tmp_path):
+    """Normalization makes one character of three bytes two."""
+    text = "\u0958" * (MAX_LINE // 3)
+    (tmp_path / "a.hi").write_text(f"{text}\nz\n")
+    (tmp_path / "a.en").write_text("a\nz\n")
+    spec, out = f"hi-en={tmp_path}/a.hi,{tmp_path}/a.en", f"{tmp_path}/c.hi,{tmp_path}/c.en"
+    with pytest.raises(UserError, match=r":1: the line to be written is longer"):
+        convert_corpus([spec], out, quiet=True)
+    assert convert_corpus([spec], out, lenient=True, quiet=True) == 1
 
 
 def test_converting_tells_and_refuses(tmp_path, capsys):

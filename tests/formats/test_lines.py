@@ -1,5 +1,6 @@
 """Lines against a slow oracle (split the whole file at once), and every way a file can be bad."""
 
+import bz2
 import gzip
 import io
 import sys
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from paralign.errors import UserError
 from paralign.formats import streams as module
-from paralign.formats.lines import MAX_LINE, read_lines
+from paralign.formats.lines import MAX_LINE, read_lines, write_lines
 
 LINES = st.lists(st.text(st.characters(exclude_characters="\n\r\0", exclude_categories=["Cs"])), min_size=1)
 
@@ -153,9 +154,12 @@ def test_damaged_and_foreign_gzip(tmp_path: Path) -> None:
     ("name", "data", "message"),
     [
         ("a.gz", b"plain\n", "not gzip"),
+        ("A.GZ", b"plain\n", "not gzip"),
+        ("a.Zst", b"plain\n", "not zstd"),
         ("a.txt", b"", "empty"),
         ("b.txt", b"\xef\xbb\xbf", "empty"),
         ("c.zip", b"PK\x03\x04....", "zip archive"),
+        ("d.bz2", bz2.compress(b"text\n"), "a bzip2 file"),
         ("e.txt", "hello\n".encode("utf-16"), "UTF-16"),
     ],
 )
@@ -164,6 +168,20 @@ def test_not_a_text_file(tmp_path: Path, name: str, data: bytes, message: str, l
     (tmp_path / name).write_bytes(data)
     with pytest.raises(UserError, match=f"{name}: .*{message}"):
         list(read_lines(tmp_path / name, lenient=lenient))
+
+
+@pytest.mark.parametrize("text", ["BZh is no word", "BZh9", "BZh91AY&S"])
+def test_text_may_begin_like_bzip2(tmp_path: Path, text: str) -> None:
+    assert list(read_lines(write(tmp_path / "a.txt", text.encode()))) == [(1, text)]
+
+
+@pytest.mark.parametrize(
+    ("name", "magic"), [("a.GZ", b"\x1f\x8b"), ("a.tsv.Zst", b"\x28\xb5\x2f\xfd"), ("a.gz.x", b"x")]
+)
+def test_the_case_of_the_name_does_not_decide_compression(tmp_path: Path, name: str, magic: bytes) -> None:
+    write_lines(tmp_path / name, ["x", "y"])
+    assert (tmp_path / name).read_bytes().startswith(magic)
+    assert list(read_lines(tmp_path / name)) == [(1, "x"), (2, "y")]
 
 
 def test_empty_gzip(tmp_path: Path) -> None:

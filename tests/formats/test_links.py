@@ -38,6 +38,17 @@ def test_sure_and_possible_from_zero_and_from_one(tmp_path):
     assert next(read_links(tmp_path / "a.gz", one_based=True)) == GoldLinks({(0, 1)}, {(0, 1), (2, 0)})
 
 
+def test_links_of_long_sentences_are_read(tmp_path):
+    """Their line is longer than the longest line of a text."""
+    links = [{(0, 0)}, {(k, 29_999 - k) for k in range(30_000)}, {(1, 2)}]
+    write_links(tmp_path / "a.links", links)
+    assert max(map(len, (tmp_path / "a.links").read_text().split("\n"))) > 300_000
+    assert [found.sure for found in read_links(tmp_path / "a.links")] == links
+    found = read_text_links(tmp_path / "a.links", [(1, 1), (30_000, 30_000), (2, 3)])
+    assert [row.possible for row in found] == links
+    assert read_gold(tmp_path / "a.links", [(1, 1), (30_000, 30_000), (2, 3)]) == found
+
+
 @pytest.mark.parametrize(
     ("text", "more", "message"),
     [

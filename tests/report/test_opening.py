@@ -265,7 +265,8 @@ def test_a_page_of_many_systems_and_tasks_is_small(tmp_path):
 def test_latex_tables_are_complete_and_escaped(tmp_path, runs):
     bad = add(tmp_path / "x", share(50), settings={"system": r"50%_a&b\c$#{~^"})
     ours = add(tmp_path / "y", share(50), settings={"system": "[ours]"})
-    paths = write_report([*runs, bad, ours], tmp_path / "r.html", latex=True)
+    starred = add(tmp_path / "z", share(50), settings={"system": "*ours"})
+    paths = write_report([*runs, bad, ours, starred], tmp_path / "r.html", latex=True)
     text = paths.latex.read_text(encoding="utf-8")
     assert paths.latex == tmp_path / "r.tex"
     for command in ("table", "tabular"):
@@ -277,7 +278,8 @@ def test_latex_tables_are_complete_and_escaped(tmp_path, runs):
     for body in re.findall(r"\\begin\{tabular\}\{l(r+)\}(.*?)\\end\{tabular\}", text, re.DOTALL):
         rows = [line for line in body[1].splitlines() if line.endswith(r"\\")]
         assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {len(body[0])}
-    assert "\n{}[ours] & " in text  # not an argument of the line before
+    for name in ("[ours]", "*ours"):
+        assert f"\n{{}}{name} & " in text  # not an argument of the line before
     page, _ = text_of(paths)
     first = next(iter(page.tables.values()))
     assert all(score.split()[0] in text for row in first[1:] for score in row[1:] if score[:1].isdigit())

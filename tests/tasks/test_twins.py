@@ -43,6 +43,11 @@ def test_data_that_are_no_twins(spec):
         read(spec)
 
 
+def test_a_limit_is_refused():
+    with pytest.raises(UserError, match="--limit has no effect on twins"):
+        find_task("twins").read("en-en~trans=pieces", lenient=False, dropped=Counter(), limit=10)
+
+
 def test_an_encoder_without_twins(encoder):
     with pytest.raises(UserError, match="no twin pieces"):
         find_task("twins").evaluate(encoder, None, read())

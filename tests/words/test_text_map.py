@@ -141,6 +141,7 @@ def test_a_map_of_version_1_has_no_bias(base, tmp_path):
         ([*SHIFT, "--components", "1"], "--components has no effect with --kind shift"),
         (["--pairs", "en-de=smallworld:0-9", "--components", "1"], "--components has no effect with --kind orthogonal"),
         (["--pairs", "en-de=x", "--links", "y", "--method", "ibm"], "--method has no effect with --links"),
+        (["--pairs", "en-de=smallworld:0-9", "--one-based"], "--one-based describes --links, but none are given"),
     ],
 )
 def test_what_does_not_fit_is_refused(words, said, base, tmp_path, capsys):

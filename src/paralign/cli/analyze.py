@@ -193,7 +193,9 @@ def embeddings(
         str, typer.Option(help="Parallel text as SRC-TGT=PATH; its most frequent translations are measured.")
     ],
     links: Annotated[Path | None, typer.Option(help="Word links of the pairs.", show_default="computed")] = None,
-    method: Annotated[str, typer.Option(help="Word aligner for the links; it must need only text.")] = "hmm",
+    method: Annotated[
+        str | None, typer.Option(help="Word aligner for the links; it must need only text (default: hmm).")
+    ] = None,
     tokenized: Annotated[
         bool, typer.Option("--tokenized", "--tokenised", help="The text is tokenized: split words at spaces only.")
     ] = False,

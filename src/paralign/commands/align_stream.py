@@ -6,7 +6,7 @@ import io
 import shutil
 import sys
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, islice, pairwise
@@ -142,7 +142,7 @@ def align_stream(
         assert aligner.loaded is not None
         trained = WordAligner(aligner.loaded, aligner.symmetrization)
         count = 0
-        for (block,), number in _aligned(trained, spec, start, stop, tokenized, lenient, dropped, ("",), quiet):
+        for (block,), number in _aligned(trained, spec, (start, stop, 0), tokenized, lenient, dropped, ("",), quiet):
             sys.stdout.buffer.write(block)
             sys.stdout.buffer.flush()
             count += number
@@ -171,8 +171,8 @@ def align_stream(
                 _learn(aligner, replace(options, save=learned), learn_from)
                 output.checkpoint()
             trained = WordAligner(aligner.loaded or SavedAligner.load(learned), aligner.symmetrization)
-            suffixes, first = tuple(path.suffix for path in paths), start + count
-            for blocks, number in _aligned(trained, spec, first, stop, tokenized, lenient, dropped, suffixes, quiet):
+            suffixes, pairs_of_part = tuple(path.suffix for path in paths), (start, stop, count)
+            for blocks, number in _aligned(trained, spec, pairs_of_part, tokenized, lenient, dropped, suffixes, quiet):
                 output.write(blocks, number)
                 count += number
             if not count:  # no pairs: a compressed file must not be empty
@@ -272,8 +272,7 @@ def _learn(aligner: StatisticalAligner, options: AlignerOptions, count: int) -> 
 def _aligned(
     trained: WordAligner,
     spec: PairSpec,
-    start: int,
-    stop: int | None,
+    part: tuple[int, int | None, int],
     tokenized: bool,
     lenient: bool,
     dropped: Counter[str],
@@ -285,8 +284,9 @@ def _aligned(
     Args:
         trained: the aligner.
         spec: the text.
-        start, stop: the range of pairs.
-        tokenized, lenient, dropped: as in :func:`paralign.commands.align_words.read_word_pairs`.
+        part: the first pair of the part, the one after its last, and the number of its pairs that are aligned already.
+        tokenized, lenient: as in :func:`paralign.commands.align_words.read_word_pairs`.
+        dropped: counts dropped pairs of the part, also of those that are aligned already.
         suffixes: of the output files, for compression.
         quiet: print no progress.
     """
@@ -296,7 +296,11 @@ def _aligned(
         texts = (_link_lines(links), _posterior_lines(links))
         return [_compressed(text, suffix) for text, suffix in zip(texts, suffixes, strict=False)], len(block)
 
-    texts = islice(read_texts(spec, tokenized=tokenized, lenient=lenient, dropped=dropped), start, stop)
+    start, stop, done = part
+    texts = read_texts(spec, tokenized=tokenized, lenient=lenient, dropped=dropped)
+    deque(islice(texts, start), maxlen=0)
+    dropped.clear()  # counts of the parts before
+    texts = islice(texts, done, None if stop is None else stop - start)
     sides = split_words(chain.from_iterable(texts), tokenized=tokenized)
     words: Iterator[Words] = zip(sides, sides, strict=True)
     began = last = time.monotonic()
@@ -306,7 +310,7 @@ def _aligned(
         count, now = count + number, time.monotonic()
         if now - last > _PROGRESS_SECONDS:
             last = now
-            echo(f"{start + count:,} pairs ({count / (now - began):,.0f} pairs/s)", quiet=quiet)
+            echo(f"{start + done + count:,} pairs ({count / (now - began):,.0f} pairs/s)", quiet=quiet)
 
 
 def _link_lines(links: WordLinks) -> bytes:

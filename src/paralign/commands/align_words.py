@@ -194,7 +194,7 @@ def read_aligned_text(
     spec: PairSpec,
     *,
     links: str | Path | None = None,
-    method: str = "hmm",
+    method: str | None = None,
     symmetrize: str | None = None,
     tokenized: bool = False,
     one_based: bool = False,
@@ -207,10 +207,10 @@ def read_aligned_text(
     Args:
         spec: the text.
         links: file of links in Pharaoh format. Default ``None``: the text is aligned.
-        method: the aligner, one that needs nothing but text.
+        method: the aligner, one that needs nothing but text. Default ``None``: ``hmm``. Not with ``links``.
         symmetrize: how the links of both directions are combined. Default ``None``: the aligner's default.
         tokenized: words are separated by spaces. Default: words are found in the text.
-        one_based: words count from 1 in ``links``.
+        one_based: words count from 1 in ``links``; only with them.
         limit: number of pairs that are read, the first ones; ``links`` are those of the whole text or of these pairs.
             Default ``None``: all.
         lenient: drop pairs and links that cannot be read.
@@ -220,8 +220,13 @@ def read_aligned_text(
         the sentence pairs, and their links.
 
     Raises:
-        UserError: for an aligner that needs more than text.
+        UserError: for an aligner that needs more than text, and for options without effect.
     """
+    if links is not None and method is not None:
+        raise UserError("--method has no effect with --links", hint="remove it")
+    if links is None and one_based:
+        raise UserError("--one-based describes --links, but none are given", hint="add --links, or remove it")
+    method = method or "hmm"
     if links is None and (missing := find_aligner(method).requires):
         hint = "choose one that needs only text, such as hmm"
         raise UserError(f"the aligner {method!r} needs --{min(missing)}, which is not an option here", hint=hint)

@@ -38,7 +38,7 @@ def analyze_embeddings(
     pairs: str,
     out: str | Path,
     links: str | Path | None = None,
-    method: str = "hmm",
+    method: str | None = None,
     tokenized: bool = False,
     words: int = 20,
     most: int = 1_000,
@@ -63,13 +63,13 @@ def analyze_embeddings(
         pairs: ``SRC-TGT=PATH``, the corpus.
         out: the run folder; a rerun with the same settings replaces its content.
         links: word links of these pairs in Pharaoh format. ``None``: computed by ``method``.
-        method: word aligner: ``hmm``, ``ibm`` or ``eflomal``.
+        method: word aligner: ``hmm``, ``ibm`` or ``eflomal``. ``None``: ``hmm``. Not with ``links``.
         tokenized: split words at spaces only.
         words: number of translations in the plot.
         most: number of translations measured.
         skip: number of most frequent words to leave out in each language; they are mostly function words.
         sentences: numbers, from 1, of pairs whose links are shown.
-        one_based: words count from 1 in ``links``.
+        one_based: words count from 1 in ``links``; only with them.
         limit: number of pairs that are read, the first ones. ``None``: all.
         lenient: drop and count pairs and links that cannot be read.
         quiet: print nothing.
@@ -88,7 +88,7 @@ def analyze_embeddings(
         "models": list(models),
         "pairs": pairs,
         "links": None if links is None else str(links),
-        "method": method,
+        "method": None if links is not None else method or "hmm",
         "tokenized": tokenized,
         "words": words,
         "most": most,

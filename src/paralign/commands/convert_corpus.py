@@ -13,10 +13,10 @@ from paralign.console import echo, echo_dropped, progress_lines
 from paralign.errors import UserError
 from paralign.folders import check_outputs
 from paralign.formats.delimited import check_tsv_text, to_tsv_lines
-from paralign.formats.item_errors import ItemError, raise_or_drop
+from paralign.formats.item_errors import ItemError, check_length, raise_or_drop
 from paralign.formats.items import Pair
 from paralign.formats.json_lines import to_json_lines
-from paralign.formats.lines import write_lines
+from paralign.formats.lines import MAX_LINE, write_lines
 from paralign.formats.streams import open_output, uncompressed_name
 from paralign.formats.tmx import to_tmx_lines
 from paralign.sources.readers import read_pairs
@@ -61,8 +61,8 @@ def convert_corpus(
 
     Raises:
         UserError: for input that cannot be read, several language pairs, an unknown format, and files that exist or
-            are also read; for TSV also with ``file:line`` for texts with ``|||``, and for pairs that a reader of TSV
-            would refuse.
+            are also read; with ``file:line`` for pairs whose line would be longer than 65,535 bytes, and for TSV also
+            for texts with ``|||`` and for pairs that a reader of TSV would refuse.
     """
     specs = [parse_pairs(spec) for spec in pairs]
     if len({spec.languages for spec in specs}) != 1:
@@ -77,8 +77,7 @@ def convert_corpus(
     def pairs_of(spec: PairSpec) -> Iterator[Pair]:
         for pair in read_pairs(spec, lenient=lenient, dropped=dropped):
             try:
-                if to_lines is to_tsv_lines:
-                    check_tsv_text(pair.source, pair.target, pair.line, "write x.jsonl, x.tmx, or two files x.en,x.de")
+                _check_readable(pair, to_lines, spec.languages)
             except ItemError as error:
                 raise_or_drop(error, spec.path, "pair", lenient=lenient, dropped=dropped)
             else:
@@ -98,6 +97,21 @@ def convert_corpus(
     echo_dropped(dropped, "pairs", quiet=quiet)
     echo(f"{out}  ({number:,} pairs)", quiet=quiet)
     return number
+
+
+def _check_readable(pair: Pair, to_lines: Lines | None, languages: tuple[str, str]) -> None:
+    """Refuse a pair that could not be read from the format.
+
+    Raises:
+        ItemError: for a line that is too long, and for TSV for ``|||``.
+    """
+    texts = (pair.source, pair.target)
+    if to_lines is to_tsv_lines:
+        check_tsv_text(*texts, pair.line, "write x.jsonl, x.tmx, or two files x.en,x.de")
+    elif sum(map(len, texts)) > MAX_LINE // 8:  # a character has at most 6 bytes, as \u0001 in JSON
+        lines = to_json_lines([texts], languages) if to_lines is to_json_lines else texts
+        for line in lines:
+            check_length(line, pair.line)
 
 
 def _write_line_aligned(files: Sequence[Path], pairs: Iterable[tuple[str, str]]) -> None:

@@ -16,7 +16,7 @@ from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
 from paralign.formats.delimited import BARS
-from paralign.formats.lines import write_lines
+from paralign.formats.lines import MAX_LINE, write_lines
 from paralign.runs.groups import begin
 from paralign.runs.inputs import data_files
 from paralign.sources.readers import read_pairs
@@ -117,8 +117,10 @@ def _write_data(folder: Path, specs: Sequence[PairSpec], quiet: bool) -> None:
         name = f"{spec.source}-{spec.target}"
         read = read_pairs(spec, lenient=True, dropped=dropped)
         filled = [(pair.source, pair.target) for pair in read if pair.source and pair.target]
-        rows = [row for row in filled if not any(BARS in text for text in row)]
-        dropped[f"with {BARS}, which a TSV file cannot have"] += len(filled) - len(rows)
+        without_bars = [row for row in filled if not any(BARS in text for text in row)]
+        dropped[f"with {BARS}, which a TSV file cannot have"] += len(filled) - len(without_bars)
+        rows = [row for row in without_bars if len("\t".join(row).encode()) <= MAX_LINE]
+        dropped["line too long"] += len(without_bars) - len(rows)
         keys = (sentence_hashes(row[side] for row in rows).tolist() for side in (0, 1))
         both = zip(rows, zip(*keys, strict=True), strict=True)
         hashes_of[name] |= {row: hashes for row, hashes in both if all(hashes)}  # 0: no letters or digits

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from paralign.commands.analyze_results import analyze_results
 from paralign.commands.evaluate import evaluate
 from paralign.commands.finetune import finetune
-from paralign.commands.pretrain import Scratch, pretrain
+from paralign.commands.pretrain import PretrainRequest, Scratch, check_unchanged, pretrain
 from paralign.config import Config, merge, parse_override, resolve
 from paralign.encoder.families import parse_arch
 from paralign.encoder.tokenizer import KINDS
@@ -134,7 +134,7 @@ def run_grid(
         for method in config.methods
         for seed in range(config.first_seed, config.first_seed + config.seeds)
     ]
-    others = _other_seeds(cells, train, eval, config, limit)
+    others = _other_seeds(cells, spec.path, train, eval, config, limit)
     shared = {"text": spec.path, "train": train, "eval": eval, "config": config, "limit": limit, "lenient": lenient,
               "quiet": quiet}  # fmt: skip
     to_run = [Cell(cell.title, _run_cell, {"cell": cell, **shared}, cell.method) for cell in cells]
@@ -172,6 +172,21 @@ class _GridCell:
         return f"{self.language}~{self.steps}"
 
     @property
+    def encoder(self) -> Path:
+        """Folder of the pretraining run."""
+        return self.out / "encoders" / self.name
+
+    def pretraining(self, text: str, config: GridConfig, limit: int | None) -> PretrainRequest:
+        """Return what the encoder is pretrained on, and how."""
+        vocab = config.vocab if config.tokenizer in KINDS else Scratch.vocab
+        return PretrainRequest(
+            Scratch(config.arch, config.tokenizer, vocab, config.max_length),
+            pairs=[f"{self.language}:{self.derived}={text}"],
+            recipe=self.method,
+            overrides=[*([f"data.limit={limit}"] if limit else []), *config.pretrain, f"training.seed={self.seed}"],
+        )
+
+    @property
     def finetuned(self) -> list[Path]:
         """Folders of the runs that train on the original and on the derived language."""
         return [self.out / self.task / f"{self.name}-on-{side}" for side in ("original", "derived")]
@@ -193,7 +208,7 @@ class _GridCell:
 
 
 def _other_seeds(
-    cells: Sequence[_GridCell], train: str, eval: str, config: GridConfig, limit: int | None
+    cells: Sequence[_GridCell], text: str, train: str, eval: str, config: GridConfig, limit: int | None
 ) -> list[_GridCell]:
     """Return the finished cells in the folder that differ from the given ones only in their seeds.
 
@@ -206,14 +221,15 @@ def _other_seeds(
         for folder in sorted((cell.out / cell.task).glob(f"{glob.escape(prefix)}*{suffix}")):
             number = folder.name.removeprefix(prefix).removesuffix(suffix)
             other = replace(cell, seed=int(number)) if number.isdecimal() else cell
-            if other not in cells and _is_done(other, train, eval, config, limit):
+            if other not in cells and _is_done(other, text, train, eval, config, limit):
                 found.append(other)
     return found
 
 
-def _is_done(cell: _GridCell, train: str, eval: str, config: GridConfig, limit: int | None) -> bool:
+def _is_done(cell: _GridCell, text: str, train: str, eval: str, config: GridConfig, limit: int | None) -> bool:
     if not all((run / "run.json").is_file() for run in cell.runs):
         return False
+    check_unchanged(RunFolder(cell.encoder, "pretrain", resume=True), cell.pretraining(text, config, limit))
     settings, _ = finetune_settings(cell.task, None, None, config.finetune)
     done = cell.twins is None or RunFolder(cell.twins, "evaluate", resume=True).finished
     for run, (train_set, tests) in zip(cell.finetuned, cell.data(train, eval), strict=True):
@@ -235,9 +251,7 @@ def _run_cell(
     quiet: bool,
 ) -> None:
     """Pretrain an encoder, fine-tune it on each side, and measure its twins."""
-    pairs = f"{cell.language}:{cell.derived}={text}"
-    run = cell.out / "encoders" / cell.name
-    encoder = _pretrain(run, pairs, cell.method, cell.seed, config, limit, lenient, quiet)
+    encoder = _pretrain(cell.encoder, cell.pretraining(text, config, limit), lenient, quiet)
     for run, (train_set, tests) in zip(cell.finetuned, cell.data(train, eval), strict=True):
         _finetune(run, encoder, cell.task, train_set, tests, config, limit, quiet)
     if cell.twins is not None:
@@ -268,18 +282,14 @@ def _check(
             raise UserError(f"no sentence can be converted to {derived}", where=text)
 
 
-def _pretrain(
-    run: Path, pairs: str, recipe: str, seed: int, config: GridConfig, limit: int | None, lenient: bool, quiet: bool
-) -> Path:
+def _pretrain(run: Path, request: PretrainRequest, lenient: bool, quiet: bool) -> Path:
+    assert isinstance(request.start, Scratch)
     return run_recorded(
         pretrain,
-        pairs=[pairs],
-        recipe=recipe,
-        arch=config.arch,
-        tokenizer=config.tokenizer,
-        vocab=config.vocab if config.tokenizer in KINDS else Scratch.vocab,
-        max_length=config.max_length,
-        overrides=[*([f"data.limit={limit}"] if limit else []), *config.pretrain, f"training.seed={seed}"],
+        pairs=request.pairs,
+        recipe=request.recipe,
+        **asdict(request.start),
+        overrides=request.overrides,
         lenient=lenient,
         out=run,
         resume=True,

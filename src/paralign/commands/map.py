@@ -68,14 +68,12 @@ def make_map(
     check_new_folder(Path(out))
     if kind not in KINDS:
         raise UserError(f"unknown kind of map {kind!r}", hint=" or ".join(KINDS))
-    if links is not None and method is not None:
-        raise UserError("--method has no effect with --links", hint="remove it")
     encoder = Encoder.from_pretrained(model).to(best_device())
     layer = _layer(encoder, layer)
     text, word_links = read_aligned_text(
         spec,
         links=links,
-        method=method or "hmm",
+        method=method,
         symmetrize="intersect",
         tokenized=tokenized,
         one_based=one_based,

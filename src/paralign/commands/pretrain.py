@@ -32,7 +32,15 @@ from paralign.runs.train import PreparedTraining, TrainingInputs, prepare_traini
 from paralign.sources.specs import PairSpec, TextSpec, check_readable_again, parse_pairs, parse_text
 from paralign.training.heldout import HeldOut
 
-__all__ = ["PretrainRequest", "Scratch", "check_start", "prepare_pretrain", "pretrain", "run_pretrain"]
+__all__ = [
+    "PretrainRequest",
+    "Scratch",
+    "check_start",
+    "check_unchanged",
+    "prepare_pretrain",
+    "pretrain",
+    "run_pretrain",
+]
 
 _NEW_WEIGHTS = 31
 """Stream of random numbers."""
@@ -172,16 +180,7 @@ def prepare_pretrain(options: RunOptions, request: PretrainRequest) -> PreparedT
         _check_scratch(start, specs)
     base = start.arch if isinstance(start, Scratch) else start
     folder = RunFolder(options.out, "pretrain", resume=options.resume, command=options.command)
-    scratch = asdict(start) if isinstance(start, Scratch) else {}
-    folder.check_settings({"scratch": scratch, **config.model_dump(mode="json")})
-    check_inputs(
-        folder,
-        **{"pairs" if pairs else "text": data_files(specs)},
-        heldout=data_files(heldout_specs),
-        encoders=objective_files(config),
-        dictionary=dictionary_files(request.dictionary),
-        **{"tokenizer": model_files(start.tokenizer)} if isinstance(start, Scratch) else {"model": model_files(start)},
-    )
+    check_unchanged(folder, request)
     if folder.finished:
         check_finished(folder, base, specs)
         echo(f"{options.out} is finished", quiet=options.quiet)
@@ -196,8 +195,28 @@ def prepare_pretrain(options: RunOptions, request: PretrainRequest) -> PreparedT
     except BaseException:
         folder.abandon()
         raise
+    scratch = asdict(start) if isinstance(start, Scratch) else {}
     inputs = TrainingInputs(base, specs, dictionary=request.dictionary, scratch=scratch, heldout=evaluate)
     return prepare_training(folder, encoder, inputs, config, options)
+
+
+def check_unchanged(folder: RunFolder, request: PretrainRequest) -> None:
+    """Check that a run is resumed with the settings and inputs it began with.
+
+    Raises:
+        UserError: naming the settings or the input that changed.
+    """
+    start, config = request.start, run_settings(request.recipe, request.settings, request.overrides)
+    scratch = asdict(start) if isinstance(start, Scratch) else {}
+    folder.check_settings({"scratch": scratch, **config.model_dump(mode="json")})
+    check_inputs(
+        folder,
+        **{"pairs" if request.pairs else "text": data_files(request.pairs or request.text)},
+        heldout=data_files(request.heldout),
+        encoders=objective_files(config),
+        dictionary=dictionary_files(request.dictionary),
+        **{"tokenizer": model_files(start.tokenizer)} if isinstance(start, Scratch) else {"model": model_files(start)},
+    )
 
 
 def _check_views_of_text(config: RunConfig) -> None:

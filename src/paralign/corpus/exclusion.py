@@ -21,13 +21,14 @@ from paralign.formats.tagged_columns import TAG
 from paralign.formats.tmx import is_tmx
 from paralign.sources.readers import read_pairs, read_text
 from paralign.sources.specs import PairSpec, TextSpec, parse_pairs, parse_text
+from paralign.text.language_tags import find_tag
 from paralign.text.normalization import normalize
 
 __all__ = ["Source", "batched", "excluded_sentences", "iter_sentences", "no_sentences_error", "parse_source"]
 
 Source = Path | str | PairSpec | TextSpec
 BATCH = 10_000
-# JSON keys with texts that are not sentences.
+# JSON keys with texts that are not sentences; id may also be Indonesian.
 _IGNORED_KEYS = frozenset((
     "answer", "answers", "genre", "gold_label", "id", "idx", "label", "lang", "language", "pairid", "title", "uid",
 ))  # fmt: skip
@@ -59,8 +60,9 @@ def excluded_sentences(sources: Iterable[Source], *, lenient: bool = False) -> t
     Args:
         sources: specs (all sides), or files, plain or compressed: every ``# text…`` comment of a ``.conllu`` file, or
             the text built from its words; all texts of a ``.json`` or ``.jsonl`` file and their sentences (except
-            answers, titles, labels and ids); the joined words of a file with one word and its entity tag per line;
-            otherwise every column of every line (separated by tabs or ``|||``).
+            answers, titles, labels and ids; ``id`` among keys of languages is Indonesian); the joined words of a file
+            with one word and its entity tag per line; otherwise every column of every line (separated by tabs or
+            ``|||``).
         lenient: drop and count what cannot be read instead of raising.
 
     Returns:
@@ -186,11 +188,18 @@ def _strings(node: Any) -> Iterator[str]:
         yield node
     elif isinstance(node, dict):
         for key, value in node.items():
-            if str(key).lower() not in _IGNORED_KEYS:
+            if key == "translation" and isinstance(value, dict):
+                yield from _strings(list(value.values()))  # its keys are languages
+            elif key.lower() not in _IGNORED_KEYS or (key.lower() == "id" and _has_languages(node)):
                 yield from _strings(value)
     elif isinstance(node, list):
         for value in node:
             yield from _strings(value)
+
+
+def _has_languages(node: dict[str, Any]) -> bool:
+    """Return whether an object has texts in languages, as in ``{"en": "Hello", "id": "Halo"}``."""
+    return any(isinstance(value, str | list) and key.lower() != "id" and find_tag(key) for key, value in node.items())
 
 
 def batched(items: Iterable[Any]) -> Iterator[list[Any]]:

@@ -6,9 +6,11 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from pathlib import Path
 
+from paralign.console import echo
 from paralign.errors import UserError
 from paralign.languages import parse_derived
 from paralign.sources.readers import read_pairs, read_text
@@ -69,7 +71,8 @@ def estimate_language(texts: Iterable[str], tag: str) -> LanguageEstimate | None
         tag: canonical tag of the expected language.
 
     Returns:
-        ``None`` for less than 100 sentences and for languages that py3langid does not support.
+        ``None`` for less than 100 sentences, for languages that py3langid does not support, and, with a warning, if
+        the temporary folder is too small for its model.
     """
     sentences = list(islice((text for text in texts if comparison_key(text)), _SENTENCES))
     starts = range(0, len(sentences) - _SAMPLE_SENTENCES + 1, _SAMPLE_SENTENCES)
@@ -78,7 +81,12 @@ def estimate_language(texts: Iterable[str], tag: str) -> LanguageEstimate | None
         return None
     import py3langid
 
-    tags = {name: find_tag(name) or name for name, _ in py3langid.rank("a")}  # py3langid says no for nb, ku for kmr
+    try:
+        names = [name for name, _ in py3langid.rank("a")]  # unpacks the model to a temporary file
+    except OSError:
+        _warn_of_temporary_folder()
+        return None
+    tags = {name: find_tag(name) or name for name in names}  # py3langid says no for nb, ku for kmr
     if tag not in tags.values():
         return None
     counts = Counter(tags[py3langid.classify(sample)[0]] for sample in samples)
@@ -86,6 +94,12 @@ def estimate_language(texts: Iterable[str], tag: str) -> LanguageEstimate | None
     own = sum(counts[name] for name in same)
     other, count = next(((name, n) for name, n in counts.most_common() if name not in same), ("", 0))
     return LanguageEstimate(len(samples), own / len(samples), other, count / len(samples))
+
+
+@cache
+def _warn_of_temporary_folder() -> None:
+    """Print the warning once."""
+    echo("WARNING language identification needs 70 MB in the temporary folder (TMPDIR); languages are not checked")
 
 
 def describe_wrong_language(texts: Iterable[str], tag: str) -> str | None:

@@ -22,7 +22,7 @@ from paralign.corpus.exclusion import Source, batched, excluded_sentences
 from paralign.errors import UserError
 from paralign.folders import atomic_folder, check_new_folder
 from paralign.formats.delimited import HEAD_LINES, check_tsv_head, check_tsv_text
-from paralign.formats.item_errors import ItemError, raise_or_drop
+from paralign.formats.item_errors import ItemError, check_length, raise_or_drop
 from paralign.formats.items import Pair
 from paralign.sources.readers import read_pairs, read_text
 from paralign.sources.specs import PairSpec, TextSpec
@@ -103,9 +103,8 @@ def split_corpus(
             for batch in batched(read_pairs(spec, lenient=lenient, dropped=counts.dropped)):
                 split.add_pairs(batch, spec, counts, lenient)
         else:
-            lines = read_text(spec, lenient=lenient, dropped=counts.dropped)
-            for sentences in batched(sentence for _, sentence in lines):
-                split.add_text(sentences, spec.language, counts)
+            for lines in batched(read_text(spec, lenient=lenient, dropped=counts.dropped)):
+                split.add_text(lines, spec, counts, lenient)
         rows.append({"spec": str(spec), "read": counts.read, "dropped": dict(+counts.dropped), "given": counts.given})
         total.update(+counts.dropped)
     split.remove_second_sides()
@@ -158,13 +157,17 @@ class _Split:
         good = ~empty & ~excluded
         mono = good & (_uniform(left, _HALF) < self.mono_share)
         key_side = _uniform(left, _SIDE) < self.key_share
-        for row in np.flatnonzero(good & ~mono).tolist():
+        for row in np.flatnonzero(good).tolist():
             try:
-                check_tsv_text(*batch[row], pairs[row].line, "remove it from the text")
+                if mono[row]:
+                    check_length(batch[row][not key_side[row]], pairs[row].line)
+                else:
+                    check_tsv_text(*batch[row], pairs[row].line, "remove it from the text")
             except ItemError as error:
                 raise_or_drop(error, spec.path, "pair", lenient=lenient, dropped=counts.dropped)
                 good[row] = False
         lines = ["\t".join(texts) for texts in batch]
+        mono &= good
         self._add(f"mono/{key}", mono & key_side, [a for a, _ in batch], left, counts)
         self._add(f"mono/{other}", mono & ~key_side, [b for _, b in batch], right, counts)
         self._add(f"pairs/{key}-{other}", good & ~mono, lines, hash_texts(lines), counts)
@@ -174,13 +177,21 @@ class _Split:
         for tag, side in ((key, left), (other, right)):
             self._aligned.setdefault(tag, HashSet()).add_new(side[good & ~mono])
 
-    def add_text(self, batch: list[str], language: str, counts: _SpecCounts) -> None:
-        """Add a batch of sentences, except those of tests and of pairs for alignment."""
+    def add_text(self, lines: list[tuple[int, str]], spec: TextSpec, counts: _SpecCounts, lenient: bool) -> None:
+        """Add a batch of numbered sentences, except those of tests and of pairs for alignment."""
+        language, batch = spec.language, []
+        for number, sentence in lines:
+            try:
+                check_length(sentence, number)
+            except ItemError as error:
+                raise_or_drop(error, spec.path, "line", lenient=lenient, dropped=counts.dropped)
+            else:
+                batch.append(sentence)
         hashes = sentence_hashes(batch)
         empty = hashes == 0
         excluded = self.excluded.contains(hashes) & ~empty
         aligned = self._aligned.get(language, HashSet()).contains(hashes) & ~empty & ~excluded
-        counts.read += len(batch)
+        counts.read += len(lines)
         reasons = {"empty": empty, "excluded": excluded, "in a reserved pair": aligned}
         counts.dropped.update({reason: int(mask.sum()) for reason, mask in reasons.items()})
         self._add(f"mono/{language}", ~(empty | excluded | aligned), batch, hashes, counts)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import dropwhile, islice
 
 from paralign.errors import UserError, file_location
-from paralign.formats.item_errors import ItemError, raise_or_drop
+from paralign.formats.item_errors import ItemError, check_length, raise_or_drop
 from paralign.text.language_tags import find_tag
 
 __all__ = [
@@ -205,12 +205,14 @@ def check_tsv_text(source: str, target: str, line: int, hint: str) -> None:
         hint: another format.
 
     Raises:
-        ItemError: ``two separators``, for a text with ``|||``, which the reader would take for a second separator.
+        ItemError: ``two separators``, for a text with ``|||``, which the reader would take for a second separator;
+            ``line too long``.
     """
     for text in (source, target):
         if BARS in text:
             message = f"{text!r:.60} contains {BARS}, which a TSV file cannot have"
             raise ItemError("two separators", message, line, hint)
+    check_length(f"{source}\t{target}", line, hint)
 
 
 def check_tsv_head(lines: Sequence[str], languages: tuple[str, str], hint: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from paralign.errors import UserError
 from paralign.formats.item_errors import ItemError, check_surrogates, raise_or_drop
-from paralign.formats.json_lines import TranslationFields
+from paralign.formats.json_lines import TranslationFields, language_keys, row_number_hint
 from paralign.text.language_tags import best_variant
 
 __all__ = ["is_hub", "read_hub_pairs", "read_hub_text"]
@@ -74,7 +74,7 @@ def read_hub_text(path: str, language: str, *, lenient: bool, dropped: Counter[s
 def _text(row: Mapping[str, Any], language: str, number: int) -> str:
     translation = row.get("translation", row)
     columns = translation if isinstance(translation, Mapping) else row
-    keys = list(columns)
+    keys = list(columns) if columns is not row else language_keys(row, 1)
     place = best_variant(keys, language)
     key = next((key for key in keys if key in ("text", "sentence")), None if place is None else keys[place])
     if key is not None:
@@ -84,7 +84,8 @@ def _text(row: Mapping[str, Any], language: str, number: int) -> str:
         check_surrogates(value or "", f"the column {key!r}", number)
         return value or ""
     names = ", ".join(map(repr, list(columns)[:8])) or "none"
-    raise ItemError("missing language", f"no column 'text' or {language!r} among {names}", number)
+    message = f"no column 'text' or {language!r} among {names}"
+    raise ItemError("missing language", message, number, row_number_hint(columns, [language]))
 
 
 def _rows(path: str) -> Iterator[tuple[int, Mapping[str, Any]]]:

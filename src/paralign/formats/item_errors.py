@@ -8,13 +8,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from paralign.errors import UserError, file_location
-from paralign.formats.lines import numbered_lines
+from paralign.formats.lines import MAX_LINE, numbered_lines
 
 __all__ = [
     "TRUNCATION_REASONS",
     "Block",
     "ItemError",
     "check_forms",
+    "check_length",
     "check_surrogates",
     "no_items_error",
     "raise_or_drop",
@@ -88,6 +89,22 @@ def check_surrogates(text: str, what: str, line: int | None = None) -> None:
     if not text.isascii() and (found := _SURROGATE.search(text)):
         message = f"half of a surrogate pair (\\u{ord(found[0]):04x}) in {what}"
         raise ItemError("lone surrogate", message, line)
+
+
+def check_length(written: str, line: int | None = None, hint: str | None = None) -> None:
+    """Refuse a line to be written that :func:`paralign.formats.lines.read_lines` would refuse.
+
+    Args:
+        written: the line.
+        line: line number of what it was read from.
+        hint: another way out than fixing or dropping the item.
+
+    Raises:
+        ItemError: with the reason ``line too long``.
+    """
+    if len(written.encode()) > MAX_LINE:
+        message = f"the line to be written is longer than {MAX_LINE:,} bytes and could not be read"
+        raise ItemError("line too long", message, line, hint)
 
 
 def check_forms(forms: Iterable[str], line: int | None = None) -> None:

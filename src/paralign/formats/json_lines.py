@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from paralign.formats.item_errors import ItemError, check_surrogates, raise_or_drop
 from paralign.text.language_tags import best_variant
 
-__all__ = ["TranslationFields", "is_json_line", "read_json_lines", "to_json_lines"]
+__all__ = ["TranslationFields", "is_json_line", "language_keys", "read_json_lines", "row_number_hint", "to_json_lines"]
 
 _OBJECT = re.compile(r'\{\s*"')
+_ROW_NUMBERS = {"id": "ind", "no": "nob"}
+"""Keys of the number of a row that are tags of languages too, and other tags of these languages."""
 
 
 def is_json_line(line: str) -> bool:
@@ -23,7 +25,8 @@ def is_json_line(line: str) -> bool:
 
 class TranslationFields:
     """Find the texts of two languages in an object: ``{"translation": {"en": ..., "de": ...}}``, or the languages (or
-    ``source`` and ``target``) as keys of the object itself.
+    ``source`` and ``target``) as keys of the object itself, where ``id`` and ``no`` are the number of the row unless
+    the object has only the two languages.
 
     Args:
         languages: tags; a script or region chooses among several variants, of which one with text is preferred.
@@ -50,7 +53,8 @@ class TranslationFields:
         fields = record.get("translation", record)
         if not isinstance(fields, Mapping):
             raise ItemError("missing language", "'translation' is not an object with languages as keys", line)
-        keys = [_best_key(fields, tag) for tag in self.languages]
+        names = list(fields) if fields is not record else language_keys(fields, 2)
+        keys = [_best_key(fields, names, tag) for tag in self.languages]
         if None in keys and {"source", "target"} <= set(fields):
             keys = ["source", "target"]
         if None in keys:
@@ -59,7 +63,7 @@ class TranslationFields:
             if keys == [None, None] and len(half := {"source", "target"} - set(fields)) == 1:
                 missing = repr(half.pop())
             message = f"no key {missing} among {shown}"
-            raise ItemError("missing language", message, line)
+            raise ItemError("missing language", message, line, row_number_hint(fields, self.languages))
         texts = ["" if fields[key] is None else fields[key] for key in keys]
         if not all(isinstance(text, str) for text in texts):
             raise ItemError("not JSON", "a text is not a string", line)
@@ -68,10 +72,28 @@ class TranslationFields:
         return texts[0], texts[1]
 
 
-def _best_key(fields: Mapping[str, Any], language: str) -> str | None:
+def language_keys(fields: Mapping[str, Any], languages: int) -> list[str]:
+    """Return the keys that can name languages: not ``id`` and ``no`` if there are more keys than languages.
+
+    Args:
+        fields: the object, in which other keys than languages are possible.
+        languages: number of languages that are wanted.
+    """
+    return [key for key in fields if len(fields) == languages or key.lower() not in _ROW_NUMBERS]
+
+
+def row_number_hint(fields: Iterable[str], languages: Iterable[str]) -> str | None:
+    """Return a hint if a missing language may be a key that :func:`language_keys` does not return."""
+    for key in fields:
+        other = _ROW_NUMBERS.get(key.lower())
+        if other and any(best_variant([key], language) is not None for language in languages):
+            return f"if {key!r} is a text and not the number of the row, rename it to {other!r}"
+    return None
+
+
+def _best_key(fields: Mapping[str, Any], names: Sequence[str], language: str) -> str | None:
     """Return the key of a language: one with a text if there are several, then the variant asked for."""
-    filled = [key for key, value in fields.items() if value]
-    for keys in (filled, list(fields)):
+    for keys in ([name for name in names if fields[name]], names):
         place = best_variant(keys, language)
         if place is not None:
             return keys[place]

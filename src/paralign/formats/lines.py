@@ -45,9 +45,14 @@ def read_lines(
 
 
 def numbered_lines(
-    path: str | Path, *, lenient: bool = False, dropped: Counter[str] | None = None
+    path: str | Path, *, lenient: bool = False, dropped: Counter[str] | None = None, longest: int = MAX_LINE
 ) -> Iterator[tuple[int, str | None]]:
-    """Like :func:`read_lines`, but yield ``None`` for each line that ``lenient`` dropped."""
+    """Like :func:`read_lines`, but yield ``None`` for each line that ``lenient`` dropped.
+
+    Args:
+        path, lenient, dropped: as in :func:`read_lines`.
+        longest: longest line in bytes, which bounds the memory.
+    """
     name, number = str(path), 0
     count: Counter[str] = Counter() if dropped is None else dropped
     rest = b""
@@ -72,12 +77,12 @@ def numbered_lines(
                     )
                 end = 0  # more lines may follow
             # A line that is too long stays too long when it is cut here; this bounds the memory.
-            rest = data[end:][: MAX_LINE + len(_BOM) + 2]
+            rest = data[end:][: longest + len(_BOM) + 2]
             if end:
                 complete = data[:end].removesuffix(b"\n")
                 if not number:
                     complete = complete.removeprefix(_BOM)
-                yield from decode_lines(complete, name, number, lenient, count)
+                yield from decode_lines(complete, name, number, lenient, count, longest)
                 number += data.count(b"\n", 0, end)
             if block is None:
                 break
@@ -86,7 +91,7 @@ def numbered_lines(
 
 
 def decode_lines(
-    data: bytes, name: str, number: int, lenient: bool, dropped: Counter[str]
+    data: bytes, name: str, number: int, lenient: bool, dropped: Counter[str], longest: int = MAX_LINE
 ) -> Iterator[tuple[int, str | None]]:
     """Yield the lines of ``data``, numbered from ``number + 1``; data without errors are decoded at once.
 
@@ -96,11 +101,12 @@ def decode_lines(
         number: number of lines before these.
         lenient: yield ``None`` for a line that cannot be read instead of raising.
         dropped: counts such lines, by reason.
+        longest: longest line in bytes.
 
     Raises:
         UserError: with ``file:line``.
     """
-    if b"\0" not in data and _longest_line(data) <= MAX_LINE:
+    if b"\0" not in data and _longest_line(data, longest) <= longest:
         try:
             lines = data.decode().split("\n")
         except UnicodeDecodeError:
@@ -111,7 +117,7 @@ def decode_lines(
             yield from enumerate(lines, number + 1)
             return
     for current, raw in enumerate(data.split(b"\n"), number + 1):
-        yield current, _decode_line(raw.removesuffix(b"\r"), name, current, lenient, dropped)
+        yield current, _decode_line(raw.removesuffix(b"\r"), name, current, lenient, dropped, longest)
 
 
 def _has_one_line(data: bytes) -> bool:
@@ -119,17 +125,18 @@ def _has_one_line(data: bytes) -> bool:
     return b"\n" not in data[:-1] and data.rstrip(b"\r\n").count(b"\r") > data.endswith(b"\n")
 
 
-def _longest_line(data: bytes) -> int:
-    if len(data) <= MAX_LINE:
+def _longest_line(data: bytes, enough: int) -> int:
+    """Return the length of the longest line, or a number up to ``enough`` that no line exceeds."""
+    if len(data) <= enough:
         return len(data)
     ends = np.flatnonzero(np.frombuffer(data, np.uint8) == 10)
     return int(np.diff(ends, prepend=-1, append=len(data)).max()) - 1
 
 
-def _decode_line(raw: bytes, name: str, number: int, lenient: bool, dropped: Counter[str]) -> str | None:
+def _decode_line(raw: bytes, name: str, number: int, lenient: bool, dropped: Counter[str], longest: int) -> str | None:
     try:
-        if len(raw) > MAX_LINE:
-            reason, detail = "line too long", f"the line is longer than {MAX_LINE:,} bytes"
+        if len(raw) > longest:
+            reason, detail = "line too long", f"the line is longer than {longest:,} bytes"
             if b"\r" in raw:
                 detail += "; it contains CR, but lines end with LF or CR LF"
         elif b"\0" in raw:

@@ -16,6 +16,8 @@ __all__ = ["GoldLinks", "Link", "check_links", "read_gold", "read_links", "read_
 
 Link = tuple[int, int]
 """Source word and target word, from 0."""
+_LONGEST = 1 << 26
+"""Longest line of links, in bytes; the links of a sentence pair may need more than its text."""
 _LINK = re.compile(r"(\d{1,6})([-:p?P])(\d{1,6})(?:[:,][\d.eE+-]+)?")
 _ONE_BASED = "--one-based (in evaluate --set task.one_based=true)"
 """The option for words numbered from 1, in hints."""
@@ -56,7 +58,9 @@ def read_links(
         UserError: with ``file:line``.
     """
     count: Counter[str] = Counter() if dropped is None else dropped
-    return _pharaoh(numbered_lines(path, lenient=lenient, dropped=count), path, one_based, lenient, count)
+    return _pharaoh(
+        numbered_lines(path, lenient=lenient, dropped=count, longest=_LONGEST), path, one_based, lenient, count
+    )
 
 
 def _pharaoh(
@@ -109,7 +113,7 @@ def read_text_links(
         UserError: as in :func:`read_gold`.
     """
     count: Counter[str] = Counter() if dropped is None else dropped
-    lines = numbered_lines(path, lenient=lenient, dropped=count)
+    lines = numbered_lines(path, lenient=lenient, dropped=count, longest=_LONGEST)
     links = list(_pharaoh(lines, path, one_based, lenient, count, option))
     if limit is not None and len(links) == len(sizes[:limit]):
         sizes = sizes[:limit]
@@ -159,7 +163,7 @@ def read_gold(
             links would fit with words numbered from 1, or with the target word first.
     """
     count: Counter[str] = Counter() if dropped is None else dropped
-    lines = list(numbered_lines(path, lenient=lenient, dropped=count))
+    lines = list(numbered_lines(path, lenient=lenient, dropped=count, longest=_LONGEST))
     first = next((line for _, line in lines if line and line.strip()), "")
     if _NUMBERED.fullmatch(first.strip()):
         out = _numbered(lines, path, len(sizes), lenient, count)

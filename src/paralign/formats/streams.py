@@ -36,13 +36,13 @@ _LARGEST_WINDOW = 1 << 31
 """That of ``zstd --long=31``; memory is used for the window that a file declares."""
 _ZSTD_STEP = 1 << 12
 """Bytes of zstd decompressed at a time: they can grow by a factor of at most 32,768."""
-# First bytes of other containers: read as text they would only give a puzzling message.
+# Patterns of the first bytes of other containers: read as text they would only give a puzzling message.
 _FOREIGN = {
-    b"PK\x03\x04": "a zip archive",
-    b"BZh": "a bzip2 file",
-    b"\xfd7zXZ": "an xz file",
-    b"\xff\xfe": "UTF-16 text",
-    b"\xfe\xff": "UTF-16 text",
+    rb"PK\x03\x04": "a zip archive",
+    rb"BZh[1-9]1AY&SY": "a bzip2 file",
+    rb"\xfd7zXZ": "an xz file",
+    rb"\xff\xfe": "UTF-16 text",
+    rb"\xfe\xff": "UTF-16 text",
 }
 
 
@@ -94,8 +94,9 @@ def decompressed_blocks(stream: IO[bytes], name: str, *, utf16: bool = False) ->
     if first.startswith(_ZSTD) or _SKIPPABLE.match(first):
         yield from _unzstd(stream, first)
         return
-    if first and name.endswith((".gz", ".zst")):
-        kind = "gzip" if name.endswith(".gz") else "zstd"
+    ending = Path(name).suffix.lower()
+    if first and ending in (".gz", ".zst"):
+        kind = "gzip" if ending == ".gz" else "zstd"
         raise UserError(f"is not {kind}, although its name says so", where=name, hint="rename it, or download it again")
     while first:
         yield first
@@ -104,7 +105,7 @@ def decompressed_blocks(stream: IO[bytes], name: str, *, utf16: bool = False) ->
 
 def _check_known(first: bytes, name: str, utf16: bool = False) -> None:
     for magic, what in _FOREIGN.items():
-        if first.startswith(magic) and not (utf16 and "UTF" in what):
+        if re.match(magic, first) and not (utf16 and "UTF" in what):
             hint = "save it as UTF-8" if "UTF" in what else "decompress it, or compress it with gzip"
             raise UserError(f"is {what}", where=name, hint=hint)
 
@@ -220,13 +221,14 @@ def open_output(path: Path) -> Iterator[IO[bytes]]:
 
 
 def compressed(file: IO[bytes], suffix: str) -> AbstractContextManager[IO[bytes]]:
-    """Return a stream that compresses what is written to ``file`` if the suffix of its name is ``.gz`` or ``.zst``.
+    """Return a stream that compresses what is written to ``file`` if the suffix of its name is ``.gz`` or ``.zst``, in
+    any case.
 
     Closing it ends the member of the gzip file or the frame of the zstd file; ``file`` stays open.
     """
-    if suffix == ".gz":
+    if suffix.lower() == ".gz":
         return gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0)  # type: ignore[return-value]
-    if suffix == ".zst":
+    if suffix.lower() == ".zst":
         import zstandard
 
         return zstandard.ZstdCompressor(level=9).stream_writer(file, closefd=False)

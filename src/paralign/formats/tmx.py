@@ -60,7 +60,7 @@ def read_tmx(
     Args:
         path: the file, plain, ``.gz`` or ``.zst``, in any encoding that it declares.
         languages: tags; a script or region, as in ``zh-CN``, chooses among variants.
-        lenient: drop units that are malformed or longer than 65,535 characters, and keep the complete units before the
+        lenient: drop units that are malformed or longer than 65,535 bytes, and keep the complete units before the
             position where a file is truncated, instead of raising.
         dropped: counts what was dropped: ``malformed TMX``, ``undefined entity``, ``line too long``, ``truncated TMX``
             (once), and always ``missing language``, the units without one of the languages.
@@ -268,8 +268,8 @@ class _Units:
         variants, problem = self._unit or [], self._problem
         self._unit, self._problem = None, None
         texts = [_best_text(variants, language) for language in self.languages]
-        if problem is None and max(len(text or "") for text in texts) > MAX_LINE:
-            problem = ItemError("line too long", f"a text of more than {MAX_LINE:,} characters", self.line)
+        if problem is None and max(len((text or "").encode()) for text in texts) > MAX_LINE:
+            problem = ItemError("line too long", f"a text of more than {MAX_LINE:,} bytes", self.line)
         if problem is not None:
             raise_or_drop(problem, self.path, "unit", lenient=self.lenient, dropped=self.dropped)
             self._lost[problem.reason] += 1
@@ -285,7 +285,7 @@ class _Units:
             return
         if self._code_depth:
             self._code.append(data[:_CODE_SIZE])
-        elif self._size <= MAX_LINE:
+        elif self._size <= MAX_LINE:  # in characters: no text of more is read
             self._text.append(data)
             self._size += len(data)
 

@@ -67,7 +67,7 @@ def _table(table: FormattedTable, label: str) -> Iterator[str]:
 def _row(row: FormattedRow, columns: Sequence[tuple[int, int]]) -> str:
     """Return a row: of each column, the cell with the score and the cell with the mark."""
     name = _escape(row.name)
-    name = "{}" * name.startswith("[") + name  # after \\ of the row before, [...] would be its argument
+    name = "{}" * name.lstrip().startswith(("[", "*")) + name  # after \\ of the row before, they would be its arguments
     return " & ".join([name, *(_score(row.cells[score], row.cells[mark].star) for score, mark in columns)]) + r" \\"
 
 

@@ -94,6 +94,7 @@ def load_suite(
         name: name of a suite that comes with paralign, or path of a TOML file.
         data: folder that relative paths of data start from. None: the current folder.
         limit: number of items used of every data set; for tasks with a limit of their own, the smaller one. None: all.
+            It is not for ``twins``, which have no data set.
         seeds: number of seeds of each task that does not set its own. None: that of the file.
         first_seed: the first seed. None: that of the file.
 
@@ -162,7 +163,7 @@ def _filled(task: SuiteTask, file: str, data: Path | None, limit: int | None) ->
         "train": [_in_folder(entry, data) for entry in _each_language(task.train, task.languages)],
         "dev": [_in_folder(entry, data) for entry in _each_language(task.dev, task.languages)],
         "eval": [_in_folder(entry, data) for entry in _each_language(task.eval, task.languages)],
-        "limit": min((n for n in (task.limit, limit) if n is not None), default=None),
+        "limit": min((n for n in (task.limit, None if task.task == "twins" else limit) if n is not None), default=None),
     }
     return task.model_copy(update=update)
 

@@ -32,7 +32,13 @@ class Twins(Task):
     def read(
         self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labeled: bool = True
     ) -> PairSpec:
-        """Read ``SRC-TGT=pieces``, where one language is derived from the other by ``trans``."""
+        """Read ``SRC-TGT=pieces``, where one language is derived from the other by ``trans``.
+
+        Raises:
+            UserError: for other languages, and for a limit.
+        """
+        if limit is not None:
+            raise UserError("--limit has no effect on twins: all pieces of the encoder are scored", hint="remove it")
         where = parse_pairs(spec)
         if sum(map(_uses_twins, where.languages)) != 1 or where.path != "pieces":
             message = f"{spec!r} is not a language and one derived from it by trans"

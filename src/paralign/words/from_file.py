@@ -8,8 +8,9 @@ from typing import ClassVar
 import numpy as np
 
 from paralign.console import echo_dropped
+from paralign.errors import UserError
 from paralign.formats.links import read_text_links
-from paralign.words.base import Aligner
+from paralign.words.base import Aligner, AlignerConfig, AlignerOptions
 from paralign.words.word_links import WordLinks
 
 __all__ = ["FileAligner"]
@@ -21,6 +22,12 @@ class FileAligner(Aligner):
     name: ClassVar[str] = "file"
     accepts: ClassVar[frozenset[str]] = frozenset({"links"})
     requires: ClassVar[frozenset[str]] = frozenset({"links"})
+
+    def __init__(self, config: AlignerConfig, options: AlignerOptions) -> None:
+        if options.symmetrize is not None:
+            hint = "remove it: the links of a file are not combined from two directions"
+            raise UserError(f"--symmetrize has no effect with the aligner {self.name!r}", hint=hint)
+        super().__init__(config, options)
 
     def align(self, count: int) -> WordLinks:
         path, lenient, one_based = self.options.links, self.options.lenient, self.options.one_based
