@@ -221,6 +221,7 @@ def test_json_lines(tmp_path, record):
         ("en-id", {"id": "row-17", "en": "a", "ind": "b"}, ("a", "b")),
         ("id-en", {"ID": "row-17", "en": "a", "ind": None}, ("", "a")),
         ("en-id", {"id": "b", "en": "a"}, ("a", "b")),
+        ("en-id", {"id": "b", "en": "a", "de": "c"}, ("a", "b")),
         ("en-id", {"id": "7", "translation": {"en": "a", "id": "b", "de": "c"}}, ("a", "b")),
         ("id-nb", {"id": "7", "no": "7", "source": "a", "target": "b"}, ("a", "b")),
         ("id-nb", {"id": "a", "no": "b"}, ("a", "b")),
@@ -235,9 +236,9 @@ def test_numbers_of_rows_are_no_languages(tmp_path, languages, record, expected)
 @pytest.mark.parametrize(("key", "other"), [("id", "ind"), ("no", "nob")])
 def test_a_key_that_may_be_the_number_of_the_row(tmp_path, key, other):
     file = tmp_path / "a.jsonl"
-    file.write_text(json.dumps({key: "17", "en": "a", "de": "b"}) + "\n")
+    file.write_text(json.dumps({key: "17", "en": "a", "score": 1}) + "\n")
     with pytest.raises(
-        UserError, match=f"no key for {key if key == 'id' else 'nb'} among '{key}', 'en', 'de'"
+        UserError, match=f"no key for {key if key == 'id' else 'nb'} among '{key}', 'en', 'score'"
     ) as found:
         read(file, f"en-{key}")
     assert found.value.where == f"{file}:1"

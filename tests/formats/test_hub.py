@@ -61,14 +61,14 @@ def test_plain_text(folders, tmp_path):
 
 
 def test_a_column_of_row_numbers_is_not_indonesian(tmp_path):
-    columns = {"id": ["row-1"], "en": ["a"], "ind": ["b"]}
-    for name, keys in (("pairs", ("id", "en", "ind")), ("two", ("id", "en")), ("one", ("id",))):
+    columns = {"id": ["row-1"], "en": ["a"], "ind": ["b"], "score": [1]}
+    for name, keys in (("pairs", ("id", "en", "ind")), ("two", ("id", "score")), ("one", ("id", "en"))):
         (tmp_path / name).mkdir()
         datasets.Dataset.from_dict({key: columns[key] for key in keys}).to_parquet(tmp_path / name / "train.parquet")
     assert list(read_pairs(parse_pairs(f"id-en=hub:{tmp_path}/pairs"))) == [Pair("b", "a", 1)]
     assert list(read_text(parse_text(f"id=hub:{tmp_path}/pairs"))) == [(1, "b")]
     assert list(read_text(parse_text(f"id=hub:{tmp_path}/one"))) == [(1, "row-1")]
-    with pytest.raises(UserError, match="no column 'text' or 'id' among 'id', 'en'") as found:
+    with pytest.raises(UserError, match="no column 'text' or 'id' among 'id', 'score'") as found:
         list(read_text(parse_text(f"id=hub:{tmp_path}/two")))
     assert "rename it to 'ind'" in found.value.hint
 

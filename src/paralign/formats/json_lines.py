@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from paralign.formats.item_errors import ItemError, check_surrogates, raise_or_drop
-from paralign.text.language_tags import best_variant
+from paralign.text.language_tags import best_variant, find_tag
 
 __all__ = ["TranslationFields", "is_json_line", "language_keys", "read_json_lines", "row_number_hint", "to_json_lines"]
 
@@ -25,8 +25,7 @@ def is_json_line(line: str) -> bool:
 
 class TranslationFields:
     """Find the texts of two languages in an object: ``{"translation": {"en": ..., "de": ...}}``, or the languages (or
-    ``source`` and ``target``) as keys of the object itself, where ``id`` and ``no`` are the number of the row unless
-    the object has only the two languages.
+    ``source`` and ``target``) as keys of the object itself, see :func:`language_keys`.
 
     Args:
         languages: tags; a script or region chooses among several variants, of which one with text is preferred.
@@ -53,7 +52,7 @@ class TranslationFields:
         fields = record.get("translation", record)
         if not isinstance(fields, Mapping):
             raise ItemError("missing language", "'translation' is not an object with languages as keys", line)
-        names = list(fields) if fields is not record else language_keys(fields, 2)
+        names = list(fields) if fields is not record else language_keys(fields)
         keys = [_best_key(fields, names, tag) for tag in self.languages]
         if None in keys and {"source", "target"} <= set(fields):
             keys = ["source", "target"]
@@ -72,14 +71,15 @@ class TranslationFields:
         return texts[0], texts[1]
 
 
-def language_keys(fields: Mapping[str, Any], languages: int) -> list[str]:
-    """Return the keys that can name languages: not ``id`` and ``no`` if there are more keys than languages.
+def language_keys(fields: Iterable[str]) -> list[str]:
+    """Return the keys of an object that can name languages.
 
-    Args:
-        fields: the object, in which other keys than languages are possible.
-        languages: number of languages that are wanted.
+    These are all but ``id`` and ``no`` next to another key of the same language, or to a key that names no language:
+    then they are the number of the row.
     """
-    return [key for key in fields if len(fields) == languages or key.lower() not in _ROW_NUMBERS]
+    fields = list(fields)
+    others = [find_tag(key) for key in fields if key.lower() not in _ROW_NUMBERS]
+    return [key for key in fields if key.lower() not in _ROW_NUMBERS or (all(others) and find_tag(key) not in others)]
 
 
 def row_number_hint(fields: Iterable[str], languages: Iterable[str]) -> str | None:
