@@ -11,7 +11,7 @@ from pathlib import Path
 
 from paralign.errors import UserError
 from paralign.languages import parse_derived
-from paralign.sources.readers import read_pairs, read_text
+from paralign.sources.readers import read_rows
 from paralign.sources.specs import PairSpec, TextSpec
 from paralign.text.language_tags import find_tag
 from paralign.text.normalization import comparison_key
@@ -168,6 +168,4 @@ def check_languages(specs: Sequence[PairSpec | TextSpec]) -> None:
 
 
 def _texts(spec: PairSpec | TextSpec, side: int) -> Iterator[str]:
-    if isinstance(spec, PairSpec):
-        return (pair.target if side else pair.source for pair in read_pairs(spec, lenient=True))
-    return (text for _, text in read_text(spec, lenient=True))
+    return (texts[side] for _, texts in read_rows(spec, lenient=True))

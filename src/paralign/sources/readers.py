@@ -41,6 +41,7 @@ __all__ = [
     "read_mining",
     "read_pairs",
     "read_questions",
+    "read_rows",
     "read_sentence_pairs",
     "read_tagged",
     "read_text",
@@ -84,6 +85,22 @@ def read_text(
         Line number and normalized text, also of blank lines.
     """
     return _TEXT(spec, _options(lenient, dropped))
+
+
+def read_rows(
+    spec: PairSpec | TextSpec, *, lenient: bool = False, dropped: Counter[str] | None = None, tokenized: bool = False
+) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Read parallel text or plain text.
+
+    Args and errors as in :func:`read_pairs`; ``tokenized`` has no effect on plain text.
+
+    Yields:
+        Line number and the text of each language of the spec.
+    """
+    if isinstance(spec, PairSpec):
+        pairs = read_pairs(spec, lenient=lenient, dropped=dropped, tokenized=tokenized)
+        return ((pair.line, (pair.source, pair.target)) for pair in pairs)
+    return ((line, (text,)) for line, text in read_text(spec, lenient=lenient, dropped=dropped))
 
 
 def read_trees(
