@@ -21,7 +21,7 @@ from paralign.corpus.language_identification import LanguageEstimate, estimate_l
 from paralign.corpus.overlap import OverlapSearch
 from paralign.errors import file_location
 from paralign.formats.tmx import is_tmx
-from paralign.languages import parse_derived
+from paralign.languages import base_language
 from paralign.sources.readers import read_rows
 from paralign.sources.specs import PairSpec, TextSpec
 from paralign.text.normalization import comparison_key
@@ -285,8 +285,7 @@ class _Checker:
         result.dropped = dict(dropped.most_common())
         result.lines += dropped.total() + sum(result.left_out.values())
         for checked, sample, tag in zip(result.sides, self.samples, self.languages, strict=True):
-            language = parse_derived(tag)
-            checked.identified = estimate_language(sample, tag if language is None else language.base)
+            checked.identified = estimate_language(sample, base_language(tag))
         if self.is_pair and self.ratios.sum():
             median = self._median()
             result.ratio = 2**median

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from paralign.errors import UserError
-from paralign.languages import parse_derived
+from paralign.languages import base_language
 from paralign.sources.readers import read_rows
 from paralign.sources.specs import PairSpec, TextSpec
 from paralign.text.language_tags import find_tag
@@ -115,8 +115,7 @@ def describe_mismatch(texts: Iterable[str], tag: str) -> str | None:
         For example ``expected text in de (Latin script), found Cyrillic script in 98% of 1,000 sentences``. ``None``
         if nothing is wrong, or if there is too little text to know.
     """
-    derived = parse_derived(tag)
-    base = tag if derived is None else derived.base
+    base = base_language(tag)
     sentences = list(islice((text for text in texts if comparison_key(text)), _SENTENCES))
     foreign = [text for text in sentences if foreign_script(text, base)]
     if len(foreign) >= _FEWEST_FOREIGN and 2 * len(foreign) > len(sentences):
@@ -157,8 +156,7 @@ def check_languages(specs: Sequence[PairSpec | TextSpec]) -> None:
         if not spec.paths or not all(Path(path).is_file() for path in spec.paths):
             continue  # text that is read from a pipe cannot be read again
         for side, tag in enumerate(spec.languages):
-            language = parse_derived(tag)
-            message = describe_wrong_language(_texts(spec, side), tag if language is None else language.base)
+            message = describe_wrong_language(_texts(spec, side), base_language(tag))
             if message:
                 raise UserError(
                     f"the text tagged {tag!r} {message}",
