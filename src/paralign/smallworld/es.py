@@ -137,6 +137,7 @@ class Spanish(Grammar):
 
     language = "es"
     lexicon = _NOUNS | _VERBS | _ADJECTIVES | _WORDS
+    contracted = _CONTRACTED
 
     def meaning(self, meaning: Meaning) -> Phrase:
         """Return the sentence, with *¿* before a question."""
@@ -382,14 +383,4 @@ class Spanish(Grammar):
             sound = after.form.lower().removeprefix("h")
             if token.form == "y" and sound[0] in "ií" and sound[1:2] not in ("a", "e", "o"):
                 token.form = "e"
-        kept: list[Token] = []
-        for token in tokens:
-            last = kept[-1] if kept else None
-            if last is not None and last.upos == "ADP" and token.upos == "DET":
-                short = _CONTRACTED.get((last.form, token.form))
-                if short is not None:
-                    last.form = short
-                    last.keys = f"{last.keys} {token.keys}"
-                    continue
-            kept.append(token)
-        return kept
+        return super().adjust(tokens)

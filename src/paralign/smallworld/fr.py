@@ -142,6 +142,7 @@ class French(Grammar):
     language = "fr"
     space_before_question = True
     lexicon = _NOUNS | _VERBS | _ADJECTIVES | _WORDS
+    contracted = _CONTRACTED
 
     def meaning(self, meaning: Meaning) -> Phrase:
         """Return the main clause with the second clause: *quand* clauses first, others last."""
@@ -359,14 +360,4 @@ class French(Grammar):
             if token.form in _ELIDED and after.form[0] in _VOWELS and after.form not in _UNELIDED:
                 token.form = _ELIDED[token.form]
                 after.space = False
-        kept: list[Token] = []
-        for token in tokens:
-            last = kept[-1] if kept else None
-            if last is not None and last.upos == "ADP" and token.upos == "DET":
-                short = _CONTRACTED.get((last.form, token.form))
-                if short is not None:
-                    last.form = short
-                    last.keys = f"{last.keys} {token.keys}"
-                    continue
-            kept.append(token)
-        return kept
+        return super().adjust(tokens)

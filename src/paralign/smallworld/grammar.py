@@ -113,14 +113,26 @@ class Grammar(ABC):
     """Whether words are separated by spaces."""
     stop, comma, question = ".", ",", "?"
     space_before_question = False
+    contracted: Mapping[tuple[str, str], str] = {}
+    """A preposition and an article that are one word: *in dem* is *im*."""
 
     @abstractmethod
     def meaning(self, meaning: Meaning) -> Phrase:
         """Return the sentence for a meaning, without its final punctuation."""
 
     def adjust(self, tokens: list[Token]) -> list[Token]:
-        """Apply changes that depend on neighboring words: elision, contraction, *a* or *an*."""
-        return tokens
+        """Apply changes that depend on neighboring words: here ``contracted``; in subclasses elision, *a* or *an*."""
+        kept: list[Token] = []
+        for token in tokens:
+            last = kept[-1] if kept else None
+            if last is not None and last.upos == "ADP" and token.upos == "DET":
+                short = self.contracted.get((last.form, token.form))
+                if short is not None:
+                    last.form = short
+                    last.keys = f"{last.keys} {token.keys}"
+                    continue
+            kept.append(token)
+        return kept
 
     def lemma(self, concept: str) -> str:
         """Return the dictionary form of a concept."""
