@@ -141,26 +141,10 @@ class Spanish(Grammar):
 
     def meaning(self, meaning: Meaning) -> Phrase:
         """Return the sentence, with *¿* before a question."""
-        phrase = self.join_clauses(meaning)
+        phrase = super().meaning(meaning)
         if meaning.clause.asks:
             phrase.tokens.insert(0, Token("¿", "¿", "PUNCT", "end").under(phrase.head, "punct"))
         return phrase
-
-    def join_clauses(self, meaning: Meaning) -> Phrase:
-        """Return the main clause with the second clause: *cuando* clauses first, others last."""
-        main = self.clause(meaning.clause, "")
-        if meaning.second is None:
-            return main
-        second = self.clause(meaning.second, "2")
-        form = self.lemma(str(meaning.conjunction))
-        comma = self.mark(",", second.head)
-        if meaning.conjunction in ("and", "but"):
-            mark = Token(form, form, "CCONJ", "conj").under(second.head, "cc")
-            return Phrase(main.head, [*main.tokens, comma, mark, *second.under(main.head, "conj")])
-        mark = Token(form, form, "SCONJ", "conj").under(second.head, "mark")
-        if meaning.conjunction == "when":
-            return Phrase(main.head, [mark, *second.under(main.head, "advcl"), comma, *main.tokens])
-        return Phrase(main.head, [*main.tokens, mark, *second.under(main.head, "advcl")])
 
     @staticmethod
     def plural(form: str, irregular: tuple[str, ...]) -> str:

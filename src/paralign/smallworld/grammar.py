@@ -117,8 +117,25 @@ class Grammar(ABC):
     """A preposition and an article that are one word: *in dem* is *im*."""
 
     @abstractmethod
+    def clause(self, c: Clause, key: str) -> Phrase:
+        """Return a finite clause; ``key`` is the beginning of its paths into the meaning."""
+
     def meaning(self, meaning: Meaning) -> Phrase:
-        """Return the sentence for a meaning, without its final punctuation."""
+        """Return the sentence, without its final punctuation: *when* clauses come first, other second clauses last."""
+        main = self.clause(meaning.clause, "")
+        if meaning.second is None:
+            return main
+        second = self.clause(meaning.second, "2")
+        form, *rest = self.lemma(str(meaning.conjunction)).split(" ")
+        comma = self.mark(",", second.head)
+        if meaning.conjunction in ("and", "but"):
+            mark = Token(form, form, "CCONJ", "conj").under(second.head, "cc")
+            return Phrase(main.head, [*main.tokens, comma, mark, *second.under(main.head, "conj")])
+        mark = Token(form, form, "SCONJ", "conj").under(second.head, "mark")
+        if meaning.conjunction == "when":
+            return Phrase(main.head, [mark, *second.under(main.head, "advcl"), comma, *main.tokens])
+        marks = [mark, *(Token(word, word, "SCONJ", "conj").under(mark, "fixed") for word in rest)]
+        return Phrase(main.head, [*main.tokens, *marks, *second.under(main.head, "advcl")])
 
     def adjust(self, tokens: list[Token]) -> list[Token]:
         """Apply changes that depend on neighboring words: here ``contracted``; in subclasses elision, *a* or *an*."""
