@@ -179,9 +179,7 @@ class German(Grammar):
             return Phrase(token, [token])
         phrase = self.name(e, key) if e.is_name else self.noun(e, key, case, negated)
         if e.conjunct is not None:
-            other = self.entity(e.conjunct, key + "c", case)
-            mark = Token("und", "und", "CCONJ", key + ".and").under(other.head, "cc")
-            phrase.tokens += [mark, *other.under(phrase.head, "conj")]
+            self.coordinate(phrase, self.entity(e.conjunct, key + "c", case), key)
         return phrase
 
     def noun(self, e: Entity, key: str, case: str, negated: bool) -> Phrase:

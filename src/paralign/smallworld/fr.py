@@ -164,9 +164,7 @@ class French(Grammar):
             return Phrase(token, [token])
         phrase = self.name(e, key) if e.is_name else self.noun(e, key, negated)
         if e.conjunct is not None:
-            other = self.entity(e.conjunct, key + "c")
-            mark = Token("et", "et", "CCONJ", key + ".and").under(other.head, "cc")
-            phrase.tokens += [mark, *other.under(phrase.head, "conj")]
+            self.coordinate(phrase, self.entity(e.conjunct, key + "c"), key)
         return phrase
 
     def noun(self, e: Entity, key: str, negated: bool) -> Phrase:

@@ -182,6 +182,11 @@ class Grammar(ABC):
             tokens[-1].form = form
         return Phrase(tokens[0], tokens)
 
+    def coordinate(self, phrase: Phrase, other: Phrase, key: str) -> None:
+        """Add *and* and another noun phrase to a noun phrase."""
+        mark = Token(self.lemma("and"), self.lemma("and"), "CCONJ", key + ".and").under(other.head, "cc")
+        phrase.tokens += [mark, *other.under(phrase.head, "conj")]
+
     def mark(self, form: str, head: Token) -> Token:
         """Return a punctuation mark under ``head``."""
         token = Token(form, form, "PUNCT").under(head, "punct")
