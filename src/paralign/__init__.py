@@ -16,13 +16,13 @@ _LAZY = {
     "align_stream": "paralign.commands.align_stream",
     "align_words": "paralign.commands.align_words",
     "analyze_ablation": "paralign.commands.analyze_ablation",
-    "analyze_correlation": "paralign.commands.analyze_correlation",
+    "analyze_correlation": "paralign.commands.analyze_results",
     "analyze_embeddings": "paralign.commands.analyze_embeddings",
     "analyze_encoders": "paralign.commands.analyze_encoders",
     "analyze_links": "paralign.commands.analyze_links",
     "analyze_probes": "paralign.commands.analyze_probes",
     "analyze_similarity": "paralign.commands.analyze_similarity",
-    "analyze_transfer": "paralign.commands.analyze_transfer",
+    "analyze_transfer": "paralign.commands.analyze_results",
     "pretrain": "paralign.commands.pretrain",
     "finetune": "paralign.commands.finetune",
     "make_map": "paralign.commands.map",
@@ -78,13 +78,12 @@ if TYPE_CHECKING:
     from paralign.commands.align_stream import align_stream
     from paralign.commands.align_words import align_words
     from paralign.commands.analyze_ablation import analyze_ablation
-    from paralign.commands.analyze_correlation import analyze_correlation
     from paralign.commands.analyze_embeddings import analyze_embeddings
     from paralign.commands.analyze_encoders import analyze_encoders
     from paralign.commands.analyze_links import analyze_links
     from paralign.commands.analyze_probes import analyze_probes
+    from paralign.commands.analyze_results import analyze_correlation, analyze_transfer
     from paralign.commands.analyze_similarity import analyze_similarity
-    from paralign.commands.analyze_transfer import analyze_transfer
     from paralign.commands.demo import demo
     from paralign.commands.evaluate import evaluate
     from paralign.commands.export import export

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from paralign.analyses.correlation import predictor_correlations, transfer_scores
-from paralign.commands.analyze_correlation import analyze_correlation
+from paralign.commands.analyze_results import analyze_correlation
 from paralign.errors import UserError
 from paralign.metrics.correlation import spearman, spearman_interval
 from paralign.report import write_report

@@ -6,7 +6,7 @@ import math
 import pytest
 
 from paralign.analyses.transfer import correlations, transfer_points
-from paralign.commands.analyze_transfer import analyze_transfer
+from paralign.commands.analyze_results import analyze_transfer
 from paralign.errors import UserError
 from paralign.metrics.correlation import spearman_interval
 from paralign.report import write_report

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from paralign.analyses.base import AnalysisResult, ResultsAnalysis, find_analysis
+from paralign.analyses.correlation import PredictorCorrelation
+from paralign.analyses.transfer import Point
 from paralign.commands.arguments import one_or_several
 from paralign.console import echo
 from paralign.formats.lines import write_lines
@@ -14,7 +16,7 @@ from paralign.results import write_results
 from paralign.runs.folder import RunFolder
 from paralign.runs.groups import results_of
 
-__all__ = ["analyze_results", "write_analysis"]
+__all__ = ["analyze_correlation", "analyze_results", "analyze_transfer", "write_analysis"]
 
 
 @one_or_several
@@ -52,6 +54,59 @@ def analyze_results(
     folder.begin(settings)
     write_analysis(folder, name, result, quiet)
     return result
+
+
+@one_or_several
+def analyze_correlation(
+    runs: str | Sequence[str | Path], *, out: str | Path, quiet: bool = False, command: str | None = None
+) -> list[PredictorCorrelation]:
+    """Correlate what can be measured without fine-tuning with how little a task loses in transfer.
+
+    Only result files are read: fine-tunings (``finetune``) evaluated on their source and on targets, and of the same
+    encoders ``analyze similarity``, ``evaluate --task retrieval``, ``lexicon`` or ``twins``. Writes ``correlation.tsv``
+    and ``figures/correlation.json``, which ``paralign report`` draws.
+
+    Args:
+        runs: folders with ``results.jsonl``; subfolders are read too.
+        out: the run folder; a rerun with the same settings replaces its content.
+        quiet: print nothing.
+        command: recorded with the run. ``None``: the command line of the process.
+
+    Returns:
+        the correlation of each predictor and task.
+
+    Raises:
+        UserError: for folders without results, or fewer than four points of any task.
+    """
+    result = analyze_results("correlation", runs, out=out, quiet=quiet, command=command)
+    correlations: list[PredictorCorrelation] = result.value
+    return correlations
+
+
+@one_or_several
+def analyze_transfer(
+    runs: str | Sequence[str | Path], *, out: str | Path, quiet: bool = False, command: str | None = None
+) -> list[Point]:
+    """Compare zero-shot with supervised scores on derived languages, and with alignment.
+
+    Only result files are read: fine-tuning on the original language evaluated on the derived one (BZ), fine-tuning on
+    the derived language evaluated there (BS), and the task ``twins`` (alignment), all of the same encoders. Writes
+    ``transfer.tsv`` and ``figures/transfer.json``, which ``paralign report`` draws.
+
+    Args:
+        runs: folders with ``results.jsonl``; subfolders are read too.
+        out: the run folder; a rerun with the same settings replaces its content.
+        quiet: print nothing.
+        command: recorded with the run. ``None``: the command line of the process.
+
+    Returns:
+        a point for each encoder, derived language and task with both scores.
+
+    Raises:
+        UserError: for folders without results, or results without both scores of any encoder.
+    """
+    points: list[Point] = analyze_results("transfer", runs, out=out, quiet=quiet, command=command).value
+    return points
 
 
 def write_analysis(folder: RunFolder, name: str, result: AnalysisResult, quiet: bool, **facts: Any) -> None:

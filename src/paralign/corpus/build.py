@@ -21,7 +21,7 @@ from paralign.corpus.store import SCHEMA, TokenStore
 from paralign.digests import write_digests
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
-from paralign.sources.readers import read_pairs, read_text
+from paralign.sources.readers import read_rows
 from paralign.sources.specs import PairSpec, TextSpec
 
 __all__ = ["Tokenize", "build_store"]
@@ -150,12 +150,7 @@ def _batches(
     if items is None:
         return
     unreadable = dropped if items == (0, None) else Counter[str]()
-    rows: Iterator[tuple[int, tuple[str, ...]]]
-    if isinstance(spec, PairSpec):
-        pairs = read_pairs(spec, lenient=lenient, dropped=unreadable, tokenized=tokenized)
-        rows = ((p.line, (p.source, p.target)) for p in pairs)
-    else:
-        rows = ((line, (text,)) for line, text in read_text(spec, lenient=lenient, dropped=unreadable))
+    rows = read_rows(spec, lenient=lenient, dropped=unreadable, tokenized=tokenized)
     if unreadable is not dropped:
         rows = _slice(rows, *items, unreadable, dropped)
     texts: list[tuple[str, ...]] = []

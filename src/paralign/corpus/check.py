@@ -21,8 +21,8 @@ from paralign.corpus.language_identification import LanguageEstimate, estimate_l
 from paralign.corpus.overlap import OverlapSearch
 from paralign.errors import file_location
 from paralign.formats.tmx import is_tmx
-from paralign.languages import parse_derived
-from paralign.sources.readers import read_pairs, read_text
+from paralign.languages import base_language
+from paralign.sources.readers import read_rows
 from paralign.sources.specs import PairSpec, TextSpec
 from paralign.text.normalization import comparison_key
 from paralign.text.scripts import foreign_script
@@ -188,12 +188,7 @@ def check_text(
 def _batches(
     spec: PairSpec | TextSpec, limit: int | None, dropped: Counter[str]
 ) -> Iterator[tuple[list[int], list[tuple[str, ...]]]]:
-    rows: Iterator[tuple[int, tuple[str, ...]]]
-    if isinstance(spec, PairSpec):
-        rows = ((pair.line, (pair.source, pair.target)) for pair in read_pairs(spec, lenient=True, dropped=dropped))
-    else:
-        rows = ((line, (text,)) for line, text in read_text(spec, lenient=True, dropped=dropped))
-    rows = islice(rows, limit)
+    rows = islice(read_rows(spec, lenient=True, dropped=dropped), limit)
     while batch := list(islice(rows, _BATCH)):
         yield [line for line, _ in batch], [texts for _, texts in batch]
 
@@ -290,8 +285,7 @@ class _Checker:
         result.dropped = dict(dropped.most_common())
         result.lines += dropped.total() + sum(result.left_out.values())
         for checked, sample, tag in zip(result.sides, self.samples, self.languages, strict=True):
-            language = parse_derived(tag)
-            checked.identified = estimate_language(sample, tag if language is None else language.base)
+            checked.identified = estimate_language(sample, base_language(tag))
         if self.is_pair and self.ratios.sum():
             median = self._median()
             result.ratio = 2**median

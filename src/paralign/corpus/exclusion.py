@@ -19,7 +19,7 @@ from paralign.formats.squad import load_json
 from paralign.formats.streams import uncompressed_name
 from paralign.formats.tagged_columns import TAG
 from paralign.formats.tmx import is_tmx
-from paralign.sources.readers import read_pairs, read_text
+from paralign.sources.readers import read_rows
 from paralign.sources.specs import PairSpec, TextSpec, parse_pairs, parse_text
 from paralign.text.language_tags import find_tag
 from paralign.text.normalization import normalize
@@ -96,12 +96,9 @@ def no_sentences_error(source: Source) -> UserError:
 def iter_sentences(source: Source, *, lenient: bool = False, dropped: Counter[str] | None = None) -> Iterator[str]:
     """Yield the normalized sentences of one source, read as by :func:`excluded_sentences`; some may be empty."""
     count: Counter[str] = Counter() if dropped is None else dropped
-    if isinstance(source, PairSpec):
-        for pair in read_pairs(source, lenient=lenient, dropped=count):
-            yield from (pair.source, pair.target)
-        return
-    if isinstance(source, TextSpec):
-        yield from (text for _, text in read_text(source, lenient=lenient, dropped=count))
+    if isinstance(source, PairSpec | TextSpec):
+        for _, sides in read_rows(source, lenient=lenient, dropped=count):
+            yield from sides
         return
     if is_tmx(str(source)):
         raise UserError("is a translation memory", where=str(source), hint=f"name its languages: en-de={source}")

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from paralign.console import echo
 from paralign.errors import UserError
-from paralign.languages import parse_derived
-from paralign.sources.readers import read_pairs, read_text
+from paralign.languages import base_language
+from paralign.sources.readers import read_rows
 from paralign.sources.specs import PairSpec, TextSpec
 from paralign.text.language_tags import find_tag
 from paralign.text.normalization import comparison_key
@@ -129,8 +129,7 @@ def describe_mismatch(texts: Iterable[str], tag: str) -> str | None:
         For example ``expected text in de (Latin script), found Cyrillic script in 98% of 1,000 sentences``. ``None``
         if nothing is wrong, or if there is too little text to know.
     """
-    derived = parse_derived(tag)
-    base = tag if derived is None else derived.base
+    base = base_language(tag)
     sentences = list(islice((text for text in texts if comparison_key(text)), _SENTENCES))
     foreign = [text for text in sentences if foreign_script(text, base)]
     if len(foreign) >= _FEWEST_FOREIGN and 2 * len(foreign) > len(sentences):
@@ -171,8 +170,7 @@ def check_languages(specs: Sequence[PairSpec | TextSpec]) -> None:
         if not spec.paths or not all(Path(path).is_file() for path in spec.paths):
             continue  # text that is read from a pipe cannot be read again
         for side, tag in enumerate(spec.languages):
-            language = parse_derived(tag)
-            message = describe_wrong_language(_texts(spec, side), tag if language is None else language.base)
+            message = describe_wrong_language(_texts(spec, side), base_language(tag))
             if message:
                 raise UserError(
                     f"the text tagged {tag!r} {message}",
@@ -182,6 +180,4 @@ def check_languages(specs: Sequence[PairSpec | TextSpec]) -> None:
 
 
 def _texts(spec: PairSpec | TextSpec, side: int) -> Iterator[str]:
-    if isinstance(spec, PairSpec):
-        return (pair.target if side else pair.source for pair in read_pairs(spec, lenient=True))
-    return (text for _, text in read_text(spec, lenient=True))
+    return (texts[side] for _, texts in read_rows(spec, lenient=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from paralign.sources.readers import read_pairs, read_text
+from paralign.sources.readers import read_rows
 from paralign.sources.specs import PairSpec, TextSpec
 
 __all__ = ["MixedText", "tempered"]
@@ -43,12 +43,8 @@ class MixedText:
 
     def _sentences(self) -> Iterator[tuple[str, str]]:
         for spec in self._specs:
-            if isinstance(spec, PairSpec):
-                for pair in read_pairs(spec, lenient=self._lenient):
-                    yield from zip(spec.languages, (pair.source, pair.target), strict=True)
-                continue
-            for _, text in read_text(spec, lenient=self._lenient):
-                yield spec.language, text
+            for _, texts in read_rows(spec, lenient=self._lenient):
+                yield from zip(spec.languages, texts, strict=True)
 
     def rates(self) -> dict[str, float]:
         """Return how often each sentence of a language is repeated, on average."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -16,7 +16,7 @@ from paralign.corpus.store import PLAN
 from paralign.digests import digested, file_digest, object_digest, read_object
 from paralign.errors import UserError
 from paralign.formats.archives import archive_of
-from paralign.sources.readers import line_count, read_pairs, read_text
+from paralign.sources.readers import line_count, read_rows
 from paralign.sources.specs import (
     PairSpec,
     TextSpec,
@@ -219,7 +219,4 @@ def _count(spec: PairSpec | TextSpec, lenient: bool) -> int:
     lines = line_count(spec) if indices is None else len(indices)
     if lines is not None:
         return lines
-    rows: Iterable[Any] = (
-        read_pairs(spec, lenient=lenient) if isinstance(spec, PairSpec) else read_text(spec, lenient=lenient)
-    )
-    return sum(1 for _ in rows)
+    return sum(1 for _ in read_rows(spec, lenient=lenient))

@@ -20,6 +20,7 @@ __all__ = [
     "DERIVED_SEPARATOR",
     "TRANSFORMATIONS",
     "DerivedLanguage",
+    "base_language",
     "is_transformation",
     "join_words",
     "parse_derived",
@@ -166,6 +167,12 @@ def parse_derived(tag: str) -> DerivedLanguage | None:
     # Pieces and words are independent, so the order of these transformations has no effect: one name for each set.
     names = tuple(sorted(names, key=lambda name: (name != "trans", name == "tinv")))
     return DerivedLanguage(base, names, word_order.strip(), _parse_overlap(overlaps[0], names, tag) if overlaps else 0)
+
+
+def base_language(tag: str) -> str:
+    """Return the tag of the language that a language is derived from; the tag itself if it is not derived."""
+    derived = parse_derived(tag)
+    return tag if derived is None else derived.base
 
 
 def is_transformation(name: str) -> bool:

@@ -134,6 +134,7 @@ class German(Grammar):
 
     language = "de"
     lexicon = _NOUNS | _VERBS | _ADJECTIVES | _WORDS
+    contracted = _CONTRACTED
 
     def meaning(self, meaning: Meaning) -> Phrase:
         """Return the main clause with the second clause. After a *wenn* clause the finite verb comes first."""
@@ -178,9 +179,7 @@ class German(Grammar):
             return Phrase(token, [token])
         phrase = self.name(e, key) if e.is_name else self.noun(e, key, case, negated)
         if e.conjunct is not None:
-            other = self.entity(e.conjunct, key + "c", case)
-            mark = Token("und", "und", "CCONJ", key + ".and").under(other.head, "cc")
-            phrase.tokens += [mark, *other.under(phrase.head, "conj")]
+            self.coordinate(phrase, self.entity(e.conjunct, key + "c", case), key)
         return phrase
 
     def noun(self, e: Entity, key: str, case: str, negated: bool) -> Phrase:
@@ -340,17 +339,3 @@ class German(Grammar):
         tokens = [Token(preposition, preposition, "ADP", key + ".case").under(noun, "case")]
         tokens.append(Token(article, "der", "DET", key + ".det").under(noun, "det"))
         return [*tokens, noun]
-
-    def adjust(self, tokens: list[Token]) -> list[Token]:
-        """Contract preposition and article to one word: *in dem* is *im*."""
-        kept: list[Token] = []
-        for token in tokens:
-            last = kept[-1] if kept else None
-            if last is not None and last.upos == "ADP" and token.upos == "DET":
-                short = _CONTRACTED.get((last.form, token.form))
-                if short is not None:
-                    last.form = short
-                    last.keys = f"{last.keys} {token.keys}"
-                    continue
-            kept.append(token)
-        return kept

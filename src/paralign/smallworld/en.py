@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from paralign.smallworld.concepts import CONCEPTS, HUMAN, MASS, MOMENTS, MONTHS, NOUNS, VERBS, WEEKDAYS
 from paralign.smallworld.grammar import Grammar, Phrase, Token, gap_role, table
-from paralign.smallworld.meaning import Adjunct, Clause, Entity, Meaning
+from paralign.smallworld.meaning import Adjunct, Clause, Entity
 
 __all__ = ["English"]
 
@@ -65,26 +65,6 @@ class English(Grammar):
     thirds: ClassVar[dict[str, str]] = {verb: third(verb) for verb in VERBS}
     pasts: ClassVar[dict[str, str]] = {verb: past(verb) for verb in VERBS}
 
-    def meaning(self, meaning: Meaning) -> Phrase:
-        """Return the main clause with the second clause: *when* clauses first, others last."""
-        main = self.clause(meaning.clause, "")
-        if meaning.second is None:
-            return main
-        second = self.clause(meaning.second, "2")
-        conjunction = str(meaning.conjunction)
-        upos = "CCONJ" if conjunction in ("and", "but") else "SCONJ"
-        mark = Token(conjunction, conjunction, upos, "conj")
-        if upos == "CCONJ":
-            mark.under(second.head, "cc")
-            comma = self.mark(",", second.head)
-            return Phrase(main.head, [*main.tokens, comma, mark, *second.under(main.head, "conj")])
-        mark.under(second.head, "advmod" if conjunction == "when" else "mark")
-        if conjunction == "when":
-            mark.under(second.head, "mark")
-            comma = self.mark(",", second.head)
-            return Phrase(main.head, [mark, *second.under(main.head, "advcl"), comma, *main.tokens])
-        return Phrase(main.head, [*main.tokens, mark, *second.under(main.head, "advcl")])
-
     def entity(self, e: Entity, key: str) -> Phrase:
         """Return a noun phrase."""
         if e.concept in ("he", "she", "they"):
@@ -92,9 +72,7 @@ class English(Grammar):
             return Phrase(token, [token])
         phrase = self.name(e, key) if e.is_name else self.noun(e, key)
         if e.conjunct is not None:
-            other = self.entity(e.conjunct, key + "c")
-            mark = Token("and", "and", "CCONJ", key + ".and").under(other.head, "cc")
-            phrase.tokens += [mark, *other.under(phrase.head, "conj")]
+            self.coordinate(phrase, self.entity(e.conjunct, key + "c"), key)
         return phrase
 
     def noun(self, e: Entity, key: str) -> Phrase:

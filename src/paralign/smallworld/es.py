@@ -137,29 +137,14 @@ class Spanish(Grammar):
 
     language = "es"
     lexicon = _NOUNS | _VERBS | _ADJECTIVES | _WORDS
+    contracted = _CONTRACTED
 
     def meaning(self, meaning: Meaning) -> Phrase:
         """Return the sentence, with *¿* before a question."""
-        phrase = self.join_clauses(meaning)
+        phrase = super().meaning(meaning)
         if meaning.clause.asks:
             phrase.tokens.insert(0, Token("¿", "¿", "PUNCT", "end").under(phrase.head, "punct"))
         return phrase
-
-    def join_clauses(self, meaning: Meaning) -> Phrase:
-        """Return the main clause with the second clause: *cuando* clauses first, others last."""
-        main = self.clause(meaning.clause, "")
-        if meaning.second is None:
-            return main
-        second = self.clause(meaning.second, "2")
-        form = self.lemma(str(meaning.conjunction))
-        comma = self.mark(",", second.head)
-        if meaning.conjunction in ("and", "but"):
-            mark = Token(form, form, "CCONJ", "conj").under(second.head, "cc")
-            return Phrase(main.head, [*main.tokens, comma, mark, *second.under(main.head, "conj")])
-        mark = Token(form, form, "SCONJ", "conj").under(second.head, "mark")
-        if meaning.conjunction == "when":
-            return Phrase(main.head, [mark, *second.under(main.head, "advcl"), comma, *main.tokens])
-        return Phrase(main.head, [*main.tokens, mark, *second.under(main.head, "advcl")])
 
     @staticmethod
     def plural(form: str, irregular: tuple[str, ...]) -> str:
@@ -179,9 +164,7 @@ class Spanish(Grammar):
             return Phrase(token, [token])
         phrase = self.name(e, key) if e.is_name else self.noun(e, key, bare)
         if e.conjunct is not None:
-            other = self.entity(e.conjunct, key + "c")
-            mark = Token("y", "y", "CCONJ", key + ".and").under(other.head, "cc")
-            phrase.tokens += [mark, *other.under(phrase.head, "conj")]
+            self.coordinate(phrase, self.entity(e.conjunct, key + "c"), key)
         return phrase
 
     def noun(self, e: Entity, key: str, bare: bool) -> Phrase:
@@ -382,14 +365,4 @@ class Spanish(Grammar):
             sound = after.form.lower().removeprefix("h")
             if token.form == "y" and sound[0] in "ií" and sound[1:2] not in ("a", "e", "o"):
                 token.form = "e"
-        kept: list[Token] = []
-        for token in tokens:
-            last = kept[-1] if kept else None
-            if last is not None and last.upos == "ADP" and token.upos == "DET":
-                short = _CONTRACTED.get((last.form, token.form))
-                if short is not None:
-                    last.form = short
-                    last.keys = f"{last.keys} {token.keys}"
-                    continue
-            kept.append(token)
-        return kept
+        return super().adjust(tokens)

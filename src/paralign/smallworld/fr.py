@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from paralign.smallworld.concepts import MOMENTS, MONTHS
 from paralign.smallworld.grammar import Grammar, Phrase, Token, gap_role, table
-from paralign.smallworld.meaning import Adjunct, Clause, Entity, Meaning
+from paralign.smallworld.meaning import Adjunct, Clause, Entity
 
 __all__ = ["French"]
 
@@ -103,7 +103,7 @@ Monday lundi | Tuesday mardi | Wednesday mercredi | Thursday jeudi | Friday vend
 Sunday dimanche | January janvier | February février | March mars | April avril | May mai | June juin | July juillet
 August août | September septembre | October octobre | November novembre | December décembre
 slowly lentement | quickly rapidement | quietly silencieusement | carefully prudemment | patiently patiemment
-and et | but mais | because parce | when quand | that que | not pas | be être
+and et | but mais | because parce_que | when quand | that que | not pas | be être
 """)
 _BEFORE_NOUN = frozenset({"old", "young", "big", "small", "new", "beautiful"})
 _AT = frozenset(
@@ -142,23 +142,7 @@ class French(Grammar):
     language = "fr"
     space_before_question = True
     lexicon = _NOUNS | _VERBS | _ADJECTIVES | _WORDS
-
-    def meaning(self, meaning: Meaning) -> Phrase:
-        """Return the main clause with the second clause: *quand* clauses first, others last."""
-        main = self.clause(meaning.clause, "")
-        if meaning.second is None:
-            return main
-        second = self.clause(meaning.second, "2")
-        form = self.lemma(str(meaning.conjunction))
-        comma = self.mark(",", second.head)
-        if meaning.conjunction in ("and", "but"):
-            mark = Token(form, form, "CCONJ", "conj").under(second.head, "cc")
-            return Phrase(main.head, [*main.tokens, comma, mark, *second.under(main.head, "conj")])
-        mark = Token(form, form, "SCONJ", "conj").under(second.head, "mark")
-        if meaning.conjunction == "when":
-            return Phrase(main.head, [mark, *second.under(main.head, "advcl"), comma, *main.tokens])
-        que = Token("que", "que", "SCONJ", "conj").under(mark, "fixed")
-        return Phrase(main.head, [*main.tokens, mark, que, *second.under(main.head, "advcl")])
+    contracted = _CONTRACTED
 
     def adjective(self, concept: str, gender: str, plural: bool) -> str:
         """Return the adjective in gender and number."""
@@ -180,9 +164,7 @@ class French(Grammar):
             return Phrase(token, [token])
         phrase = self.name(e, key) if e.is_name else self.noun(e, key, negated)
         if e.conjunct is not None:
-            other = self.entity(e.conjunct, key + "c")
-            mark = Token("et", "et", "CCONJ", key + ".and").under(other.head, "cc")
-            phrase.tokens += [mark, *other.under(phrase.head, "conj")]
+            self.coordinate(phrase, self.entity(e.conjunct, key + "c"), key)
         return phrase
 
     def noun(self, e: Entity, key: str, negated: bool) -> Phrase:
@@ -359,14 +341,4 @@ class French(Grammar):
             if token.form in _ELIDED and after.form[0] in _VOWELS and after.form not in _UNELIDED:
                 token.form = _ELIDED[token.form]
                 after.space = False
-        kept: list[Token] = []
-        for token in tokens:
-            last = kept[-1] if kept else None
-            if last is not None and last.upos == "ADP" and token.upos == "DET":
-                short = _CONTRACTED.get((last.form, token.form))
-                if short is not None:
-                    last.form = short
-                    last.keys = f"{last.keys} {token.keys}"
-                    continue
-            kept.append(token)
-        return kept
+        return super().adjust(tokens)

@@ -113,14 +113,43 @@ class Grammar(ABC):
     """Whether words are separated by spaces."""
     stop, comma, question = ".", ",", "?"
     space_before_question = False
+    contracted: Mapping[tuple[str, str], str] = {}
+    """A preposition and an article that are one word: *in dem* is *im*."""
 
     @abstractmethod
+    def clause(self, c: Clause, key: str) -> Phrase:
+        """Return a finite clause; ``key`` is the beginning of its paths into the meaning."""
+
     def meaning(self, meaning: Meaning) -> Phrase:
-        """Return the sentence for a meaning, without its final punctuation."""
+        """Return the sentence, without its final punctuation: *when* clauses come first, other second clauses last."""
+        main = self.clause(meaning.clause, "")
+        if meaning.second is None:
+            return main
+        second = self.clause(meaning.second, "2")
+        form, *rest = self.lemma(str(meaning.conjunction)).split(" ")
+        comma = self.mark(",", second.head)
+        if meaning.conjunction in ("and", "but"):
+            mark = Token(form, form, "CCONJ", "conj").under(second.head, "cc")
+            return Phrase(main.head, [*main.tokens, comma, mark, *second.under(main.head, "conj")])
+        mark = Token(form, form, "SCONJ", "conj").under(second.head, "mark")
+        if meaning.conjunction == "when":
+            return Phrase(main.head, [mark, *second.under(main.head, "advcl"), comma, *main.tokens])
+        marks = [mark, *(Token(word, word, "SCONJ", "conj").under(mark, "fixed") for word in rest)]
+        return Phrase(main.head, [*main.tokens, *marks, *second.under(main.head, "advcl")])
 
     def adjust(self, tokens: list[Token]) -> list[Token]:
-        """Apply changes that depend on neighboring words: elision, contraction, *a* or *an*."""
-        return tokens
+        """Apply changes that depend on neighboring words: here ``contracted``; in subclasses elision, *a* or *an*."""
+        kept: list[Token] = []
+        for token in tokens:
+            last = kept[-1] if kept else None
+            if last is not None and last.upos == "ADP" and token.upos == "DET":
+                short = self.contracted.get((last.form, token.form))
+                if short is not None:
+                    last.form = short
+                    last.keys = f"{last.keys} {token.keys}"
+                    continue
+            kept.append(token)
+        return kept
 
     def lemma(self, concept: str) -> str:
         """Return the dictionary form of a concept."""
@@ -152,6 +181,11 @@ class Grammar(ABC):
         if form:
             tokens[-1].form = form
         return Phrase(tokens[0], tokens)
+
+    def coordinate(self, phrase: Phrase, other: Phrase, key: str) -> None:
+        """Add *and* and another noun phrase to a noun phrase."""
+        mark = Token(self.lemma("and"), self.lemma("and"), "CCONJ", key + ".and").under(other.head, "cc")
+        phrase.tokens += [mark, *other.under(phrase.head, "conj")]
 
     def mark(self, form: str, head: Token) -> Token:
         """Return a punctuation mark under ``head``."""

@@ -184,9 +184,7 @@ class Hindi(Grammar):
         later = e.conjunct is not None
         phrase = self.name(e, key) if e.is_name else self.noun(e, key, "" if later else post, case, oblique=bool(post))
         if e.conjunct is not None:
-            other = self.entity(e.conjunct, key + "c", post, case)
-            mark = Token("और", "और", "CCONJ", key + ".and").under(other.head, "cc")
-            phrase.tokens += [mark, *other.under(phrase.head, "conj")]
+            self.coordinate(phrase, self.entity(e.conjunct, key + "c", post, case), key)
         elif e.is_name:
             phrase.tokens += self.postposition(post, phrase.head, case)
         return phrase

@@ -110,9 +110,7 @@ class Chinese(Grammar):
             return Phrase(token, [token])
         phrase = self.person(e, key) if e.is_name else self.noun(e, key, negated)
         if e.conjunct is not None:
-            other = self.entity(e.conjunct, key + "c")
-            mark = Token("和", "和", "CCONJ", key + ".and").under(other.head, "cc")
-            phrase.tokens += [mark, *other.under(phrase.head, "conj")]
+            self.coordinate(phrase, self.entity(e.conjunct, key + "c"), key)
         return phrase
 
     def person(self, e: Entity, key: str) -> Phrase:

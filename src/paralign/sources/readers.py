@@ -17,7 +17,7 @@ from paralign.formats.parallel_text import count_lines, has_pair_per_line, read_
 from paralign.formats.sentence_pairs import read_sentence_pair_file
 from paralign.formats.squad import read_squad
 from paralign.formats.tagged_columns import Columns, read_tagged_columns
-from paralign.languages import DerivedLanguage
+from paralign.languages import DerivedLanguage, base_language
 from paralign.sources import smallworld
 from paralign.sources.item_reader import ItemReader, ReadOptions, base_spec, reordered_items
 from paralign.sources.reordering import (
@@ -41,6 +41,7 @@ __all__ = [
     "read_mining",
     "read_pairs",
     "read_questions",
+    "read_rows",
     "read_sentence_pairs",
     "read_tagged",
     "read_text",
@@ -84,6 +85,22 @@ def read_text(
         Line number and normalized text, also of blank lines.
     """
     return _TEXT(spec, _options(lenient, dropped))
+
+
+def read_rows(
+    spec: PairSpec | TextSpec, *, lenient: bool = False, dropped: Counter[str] | None = None, tokenized: bool = False
+) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Read parallel text or plain text.
+
+    Args and errors as in :func:`read_pairs`; ``tokenized`` has no effect on plain text.
+
+    Yields:
+        Line number and the text of each language of the spec.
+    """
+    if isinstance(spec, PairSpec):
+        pairs = read_pairs(spec, lenient=lenient, dropped=dropped, tokenized=tokenized)
+        return ((pair.line, (pair.source, pair.target)) for pair in pairs)
+    return ((line, (text,)) for line, text in read_text(spec, lenient=lenient, dropped=dropped))
 
 
 def read_trees(
@@ -228,9 +245,9 @@ def _derived_pairs(
     spec: PairSpec, languages: tuple[DerivedLanguage | None, ...], options: ReadOptions
 ) -> Iterator[Pair]:
     """Yield both sides of one text if they have the same base language, otherwise the transformed sides of pairs."""
-    bases = [tag if derived is None else derived.base for tag, derived in zip(spec.languages, languages, strict=True)]
+    bases = _bases(spec)
     if bases[0] != bases[1]:
-        for pair in _PAIRS(PairSpec(bases[0], bases[1], spec.path, variants=spec.variants), options):
+        for pair in _PAIRS(PairSpec(*bases, spec.path, variants=spec.variants), options):
             texts = zip((pair.source, pair.target), languages, strict=True)
             source, target = (_reordered(text, derived, options.tokenized) for text, derived in texts)
             yield Pair(source, target, pair.line)
@@ -331,7 +348,7 @@ def _derived_questions(
     spec: PairSpec, languages: tuple[DerivedLanguage | None, ...], options: ReadOptions
 ) -> Iterator[Question]:
     context, question = languages
-    questions = _QUESTIONS(PairSpec(*_bases(spec, languages), spec.path), options)
+    questions = _QUESTIONS(PairSpec(*_bases(spec), spec.path), options)
     return reorder_questions(questions, context, question, options.labeled, options.dropped)
 
 
@@ -346,7 +363,7 @@ def _no_mining(spec: PairSpec, indices: range) -> MiningSet:
 
 
 def _derived_mining(spec: PairSpec, languages: tuple[DerivedLanguage | None, ...], options: ReadOptions) -> MiningSet:
-    mining_set = _MINING(PairSpec(*_bases(spec, languages), spec.path), options)
+    mining_set = _MINING(PairSpec(*_bases(spec), spec.path), options)
     source, target = languages
     return replace(
         mining_set,
@@ -355,10 +372,8 @@ def _derived_mining(spec: PairSpec, languages: tuple[DerivedLanguage | None, ...
     )
 
 
-def _bases(spec: PairSpec, languages: tuple[DerivedLanguage | None, ...]) -> tuple[str, str]:
-    source, target = (
-        tag if derived is None else derived.base for tag, derived in zip(spec.languages, languages, strict=True)
-    )
+def _bases(spec: PairSpec) -> tuple[str, str]:
+    source, target = map(base_language, spec.languages)
     return source, target
 
 

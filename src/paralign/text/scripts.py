@@ -6,7 +6,7 @@ from functools import cache
 
 import regex
 
-from paralign.languages import parse_derived
+from paralign.languages import base_language
 
 __all__ = ["foreign_script", "main_script", "scripts_of"]
 
@@ -63,8 +63,7 @@ def scripts_of(language: str) -> frozenset[str]:
     >>> sorted(scripts_of("sr"))
     ['Cyrillic', 'Latin']
     """
-    derived = parse_derived(language)
-    tag = language if derived is None else derived.base
+    tag = base_language(language)
     scripts: set[str] = set()
     latin = True
     for line in _TABLE.strip().splitlines():
