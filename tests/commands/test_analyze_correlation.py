@@ -43,6 +43,21 @@ def rows(languages=(("de", 0.1), ("zh", 0.4))):
     return out
 
 
+def test_errors_lose_what_accuracies_lose():
+    def as_errors(given):
+        own = {"task_info": {"title": "T", "main_metrics": ["wrong"], "lower_is_better": ["wrong"]}}
+        update = {"task": "my:T", "metric": "wrong", "value": 1 - given.value, "settings": given.settings | own}
+        return given.model_copy(update=update)
+
+    points, _ = transfer_scores(rows())
+    errors, _ = transfer_scores([as_errors(r) if r.task == "pos" and r.metric == "accuracy" else r for r in rows()
+                                 if r.metric != "other"])  # fmt: skip
+    assert [p.loss for p in errors] == pytest.approx([p.loss for p in points])
+    assert [p.score for p in errors] == pytest.approx([1 - p.score for p in points])
+    expected = [(c.predictor, pytest.approx(c.value)) for c in predictor_correlations(points)]
+    assert [(c.predictor, c.value) for c in predictor_correlations(errors)] == expected
+
+
 def test_points_and_correlations_by_hand():
     points, notes = transfer_scores(rows())
     assert notes == []

@@ -53,6 +53,19 @@ def test_the_published_table_gives_the_published_correlation():
     assert sorted(round(100 * p.delta, 1) for p in points) == pytest.approx(sorted(gaps(NER)))
 
 
+def test_errors_are_compared_the_other_way_round():
+    info = {"title": "T", "main_metrics": ["wrong"], "lower_is_better": ["wrong"]}
+    errors = [
+        r.model_copy(update={"task": "my:T", "metric": "wrong", "value": 1 - r.value, "settings": r.settings
+                             | {"task_info": info}})
+        if (r.task, r.metric) == ("ner", "f1") else r for r in published() if r.metric != "accuracy"
+    ]  # fmt: skip
+    points, _ = transfer_points(errors)
+    assert sorted(round(100 * p.delta, 1) for p in points) == pytest.approx(sorted(gaps(NER)))
+    (known,) = correlations(points)
+    assert known.value == pytest.approx(0.7811, abs=5e-5)
+
+
 def test_seeds_of_fine_tuning_are_averaged_and_half_a_pair_is_no_point():
     rows = [row("pos", "accuracy", "en~inv", value, train="en", head=k) for k, value in enumerate((0.4, 0.6))]
     assert transfer_points(rows) == ([], [])

@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 from transformers import AutoConfig, AutoModelForMaskedLM
 
 from paralign.batches.views import PairBatch, ViewsConfig
-from paralign.encoder import Encoder
+from paralign.encoder import Encoder, HiddenStates
 from paralign.encoder.hf import base_of, checkpoint_gradients, hidden_states, layer_stack
 from paralign.errors import UserError
 from paralign.objectives.base import Step
@@ -183,6 +184,15 @@ def test_pooling_is_the_first_piece_and_the_mean_without_specials(store, encoder
         torch.testing.assert_close(states.cls()[row], states.flat[start])
         inner = [t for t in range(start, end) if not view.special[t]]
         torch.testing.assert_close(states.mean()[row], states.flat[inner].mean(0))
+
+
+def test_the_first_and_last_piece_of_an_empty_row_are_zero():
+    starts, lengths = np.array([0, 2, 2]), np.array([2, 0, 1])
+    states = HiddenStates(torch.eye(3), SimpleNamespace(starts=starts, lengths=lengths))
+    assert states.cls().tolist() == [[1, 0, 0], [0, 0, 0], [0, 0, 1]]
+    assert states.last().tolist() == [[0, 1, 0], [0, 0, 0], [0, 0, 1]]
+    none = HiddenStates(torch.eye(3)[:0], SimpleNamespace(starts=np.zeros(2, int), lengths=np.zeros(2, int)))
+    assert none.cls().tolist() == none.last().tolist() == [[0, 0, 0]] * 2
 
 
 def test_gradients_are_those_of_the_reference_model(store, make_encoder):

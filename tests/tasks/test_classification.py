@@ -163,5 +163,6 @@ def test_few_shot_draws_are_a_function_of_the_seed():
     assert len(one) == len(list(one)) == 7
     assert np.all(np.diff([int(p.id) for p in one]) > 0)
     assert len(list(data)) == 50
+    assert {p.id for p in one.sample(3, 1)} < {p.id for p in one}
     with pytest.raises(UserError, match="cannot sample 51 examples: there are only 50"):
         data.sample(51, 0)

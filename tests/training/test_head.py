@@ -63,13 +63,21 @@ def test_the_dense_layer_starts_as_the_identity(headless, store):
     assert first == pytest.approx(float(expected), rel=1e-5)
 
 
-XLM = {"emb_dim": 32, "n_layers": 2, "n_heads": 2, "max_position_embeddings": 140}
+CONFIGS = {
+    "xlm": {"emb_dim": 32, "n_layers": 2, "n_heads": 2, "max_position_embeddings": 140},
+    "luke": {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64,
+             "max_position_embeddings": 140, "entity_vocab_size": 9, "entity_emb_size": 8},
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("family", ["modernbert", "electra", "xlm"])
-def test_heads_without_bias_of_another_width_or_without_dense_layer_learn(family, tokenizer, store, tmp_path):
-    if family == "xlm":
-        config = AutoConfig.for_model(family, **XLM, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)
+@pytest.mark.parametrize("family", ["modernbert", "electra", "xlm", "luke"])
+def test_heads_without_bias_of_another_width_without_dense_layer_or_with_unused_weights_learn(
+    family, tokenizer, store, tmp_path
+):
+    if family in CONFIGS:
+        config = AutoConfig.for_model(
+            family, **CONFIGS[family], vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id
+        )
         model = AutoModelForMaskedLM.from_config(config)
     else:
         model = family_models.made(family, tokenizer, max_position_embeddings=140)

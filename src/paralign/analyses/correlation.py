@@ -16,7 +16,7 @@ from paralign.errors import UserError
 from paralign.metrics.correlation import spearman, spearman_interval
 from paralign.results import CHOSEN, Measurement, other_language, requested_layer
 from paralign.systems import encoder_labels
-from paralign.task_table import metric_without_conditions
+from paralign.task_table import metric_without_conditions, task_info
 
 __all__ = [
     "PREDICTORS",
@@ -53,7 +53,7 @@ class TransferScore:
         system: name of the encoder.
         model_hash: the encoder.
         score: score on the target, mean over fine-tuning seeds.
-        loss: score on the source minus score on the target; 0 if transfer loses nothing.
+        loss: score on the source minus score on the target, for errors the reverse; 0 if transfer loses nothing.
         known: predictor -> its value for this encoder and language.
     """
 
@@ -149,6 +149,7 @@ def transfer_scores(rows: Iterable[Measurement]) -> tuple[list[TransferScore], l
         the points, and notes on what was left out.
     """
     metrics: dict[str, str] = {}
+    errors: set[str] = set()  # tasks whose smaller scores are better
     scored: list[Measurement] = []
     scores, predictors, layers = _Values(), _Values(), _Values()
     for row in rows:
@@ -157,6 +158,8 @@ def transfer_scores(rows: Iterable[Measurement]) -> tuple[list[TransferScore], l
                 continue
             metric = metric_without_conditions(row.metric)
             if metrics.setdefault(row.task, metric) == metric:
+                if metric in task_info(row.task, row.settings).lower_is_better:
+                    errors.add(row.task)
                 scores.add((row.task, row.train, row.language, row.model_hash), _score_ways(row), row.value)
                 scored.append(row)
             continue
@@ -186,7 +189,8 @@ def transfer_scores(rows: Iterable[Measurement]) -> tuple[list[TransferScore], l
         values = predictor_values.get((model_hash, *sorted((source, language))), {})
         if on_source is not None and language != source and values:
             names = (task, metrics[task], source, language, systems[model_hash], model_hash)
-            points.append(TransferScore(*names, score=score, loss=round(on_source - score, 12), known=values))
+            loss = score - on_source if task in errors else on_source - score
+            points.append(TransferScore(*names, score=score, loss=round(loss, 12), known=values))
     return sorted(points, key=lambda p: (p.task, p.source, p.language, p.system, p.model_hash)), notes
 
 

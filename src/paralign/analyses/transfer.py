@@ -1,8 +1,8 @@
 """Transfer to derived languages: zero-shot and supervised scores, and how they relate to alignment.
 
 BZ is the score on a derived language of a head trained on the original language, BS that of a head trained on the
-derived language itself, and Δ = BZ - BS. Alignment is the share of pieces whose nearest neighbor is their twin (Tang et
-al. 2022).
+derived language itself, and Δ = BZ - BS (for errors BS - BZ). Alignment is the share of pieces whose nearest neighbor
+is their twin (Tang et al. 2022).
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ class Point:
         alignment: NaN if it was not measured.
         heads: number of fine-tuning seeds of BZ or BS, whichever is smaller.
         condition: test set, split and settings in which the points of the task differ; empty if they do not.
+        lower_is_better: whether the scores are errors.
     """
 
     task: str
@@ -67,11 +68,13 @@ class Point:
     alignment: float
     heads: int
     condition: str = ""
+    lower_is_better: bool = False
 
     @property
     def delta(self) -> float:
-        """BZ - BS, rounded so that equal differences are equal."""
-        return round(self.zero - self.supervised, 12)
+        """BZ - BS, of errors BS - BZ, rounded so that equal differences are equal."""
+        difference = self.zero - self.supervised
+        return round(-difference if self.lower_is_better else difference, 12)
 
 
 @dataclass(frozen=True)
@@ -199,6 +202,7 @@ def transfer_points(rows: Iterable[Measurement]) -> tuple[list[Point], list[str]
                 alignment=_alignment(list(alignments.get((model_hash, language), {}).values())),
                 heads=min(len(zero), len(supervised)),
                 condition=conditions[key],
+                lower_is_better=metric in task_info(task, zero[0].settings).lower_is_better,
             )
         )
     return sorted(points), _unpaired(scores, labels, conditions)

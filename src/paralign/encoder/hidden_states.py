@@ -43,15 +43,20 @@ class HiddenStates:
         return self.flat.index_select(0, on_device(positions, self.flat.device))
 
     def cls(self) -> Tensor:
-        """Return the state of each row's first piece, [CLS] or <s>. Shape: [B, d]."""
-        return self.at(self.view.starts)
+        """Return the state of each row's first piece, [CLS] or <s>; zero for an empty row. Shape: [B, d]."""
+        return self._of_rows(self.view.starts)
 
     def last(self) -> Tensor:
         """Return the state of each row's last piece, special ones included; zero for an empty row. Shape: [B, d]."""
+        return self._of_rows(self.view.starts + self.view.lengths - 1)
+
+    def _of_rows(self, positions: npt.NDArray[np.int64]) -> Tensor:
+        """Return the state at a position of each row, zero for an empty row. Shape: [B, d]."""
+        if self.view.lengths.all():
+            return self.at(positions)
         rows = np.flatnonzero(self.view.lengths)  # a tokenizer without special pieces makes none of an empty text
-        ends = self.view.starts[rows] + self.view.lengths[rows] - 1
-        out = self.flat.new_zeros(len(self.view.lengths), self.flat.shape[1])
-        return out.index_copy(0, on_device(rows, out.device), self.at(ends))
+        out = self.flat.new_zeros(len(positions), self.flat.shape[1])
+        return out.index_copy(0, on_device(rows, out.device), self.at(positions[rows]))
 
     def mean(self) -> Tensor:
         """Return the mean over each row's pieces, special ones excluded; zero for a row without any. Shape: [B, d]."""

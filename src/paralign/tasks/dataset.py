@@ -88,6 +88,8 @@ class Dataset(Generic[I]):
         if count > self.size:
             raise UserError(f"cannot sample {count:,} examples: there are only {self.size:,}", where=self.name)
         sampled = np.argsort(uniform(seed, _CHOOSE, np.arange(self.size)), kind="stable")[:count]
+        if self._chosen is not None:
+            sampled = np.array(sorted(self._chosen))[sampled]
         subset = copy.copy(self)
         subset.size, subset._chosen, subset.baselines = count, frozenset(sampled.tolist()), None
         return subset

@@ -65,8 +65,10 @@ def fit_head(
                 states = encoder.encode(masked).at(masked.masked)
             labels = on_device(masked.labels, states.device)
             loss = nn.functional.cross_entropy(encoder.logits(states).float(), labels, reduction="sum") / count
-            for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
-                parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
+            gradients = torch.autograd.grad(loss, parameters, allow_unused=True)  # LUKE's head of entities is not used
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                if gradient is not None:
+                    parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
             total += float(loss.detach())
         optimizer.step()
         losses.append(total)
