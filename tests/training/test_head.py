@@ -71,9 +71,7 @@ CONFIGS = {
 
 
 @pytest.mark.parametrize("family", ["modernbert", "electra", "xlm", "luke"])
-def test_heads_without_bias_of_another_width_without_dense_layer_or_with_unused_weights_learn(
-    family, tokenizer, store, tmp_path
-):
+def test_heads_of_other_kinds_learn(family, tokenizer, store, tmp_path):
     if family in CONFIGS:
         config = AutoConfig.for_model(
             family, **CONFIGS[family], vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id

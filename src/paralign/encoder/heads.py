@@ -48,9 +48,8 @@ def head_logits_with(model: Any, states: Tensor, dense: nn.Module) -> Tensor:
 def _run_head(model: Any, states: Tensor, replacements: Mapping[str, nn.Module]) -> Tensor:
     stub = Stub(base_of(model))
     with _replaced(model, {model.base_model_prefix: stub, **replacements}):
-        logits: Tensor = model(inputs_embeds=states[None]).logits.squeeze(
-            0
-        )  # [0] would copy the gradient of all logits
+        # The backward pass of [0] would copy the gradient of all logits.
+        logits: Tensor = model(inputs_embeds=states[None]).logits.squeeze(0)
     return logits
 
 
