@@ -31,3 +31,23 @@ def test_a_row_shows_the_best_layer_of_the_targets_and_the_space_at_the_trained_
         r"tlm+word\_l2", "1", "5e-05", best, best, best, "80.0", "30.0", "2.50", r"tlm and word\_l2 −0.12", "0.25"
     ]  # fmt: skip
     assert page.cells(row | {"objective": "base", "layer": None})[7:9] == ["90.0", "9.00"]
+
+
+def test_kinds_are_compared_with_the_base_of_their_encoder(page):
+    def row(base, objective, layer, score):
+        probes = dict.fromkeys(("pos", "ner", "nli"), {"en": [0.9, 0.9], "de": [0.1, score]})
+        return {"base": base, "objective": objective, "layer": layer, "probes": probes}
+
+    rows = [row("a", "base", None, 0.5), row("a", "moco", 1, 0.6), row("a", "in_batch", 2, 0.49), row("a", "tlm", 1, 0.5),
+            row("b", "base", None, 0.7), row("b", "moco", 1, 0.6)]  # fmt: skip
+    lines = [line for line in page.summary(rows).splitlines() if line.startswith(("| a", "| b"))]
+    many, none, few = "+4.5 (−1.0 to +10.0)", "+0.0 (+0.0 to +0.0)", "−10.0 (−10.0 to −10.0)"
+    assert lines == [
+        f"| b | contrast of sentences | 1 | {few} | {few} | {few} |",
+        f"| a | masked LM | 1 | {none} | {none} | {none} |",
+        f"| a | contrast of sentences | 2 | {many} | {many} | {many} |",
+    ]
+
+
+def test_every_objective_is_of_one_kind(page):
+    assert sorted(name for names in page.KINDS.values() for name in names) == sorted(page.METHODS)
