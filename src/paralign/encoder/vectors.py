@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from paralign.batches.batching import BUDGET, batches_by_length
 from paralign.device import on_device
 from paralign.encoder.encoder import Encoder
 from paralign.encoder.layer_cache import layers_of
 from paralign.encoder.sentences import (
-    by_length,
     check_pooling,
     cut_pieces,
     encoded,
@@ -30,7 +30,7 @@ Vectors = npt.NDArray[np.float32]
 
 @torch.no_grad()
 def layer_vectors(
-    encoder: Encoder, texts: list[str], language: str | None, *, pool: str = "mean", budget: int = 8192
+    encoder: Encoder, texts: list[str], language: str | None, *, pool: str = "mean", budget: int = BUDGET
 ) -> tuple[Vectors, int]:
     """Return sentence vectors from all hidden states, in fp32 and without dropout.
 
@@ -61,7 +61,7 @@ def piece_states(
     language: str | None,
     *,
     layers: Sequence[int],
-    budget: int = 8192,
+    budget: int = BUDGET,
     half: bool = False,
 ) -> list[torch.Tensor]:
     """Return the hidden states of all pieces of sentences, without dropout.
@@ -99,12 +99,12 @@ def piece_states(
         out = [torch.zeros(int(starts[-1]), encoder.width, device=encoder.device) for _ in layers]
         training = encoder.training
         encoder.eval()
-        for rows in by_length(windows, budget):
+        for rows in batches_by_length([len(ids) + 2 for ids in windows], budget):
             view = sentence_view(encoder, [windows[r] for r in rows], language)
             with torch.autocast(encoder.device.type, torch.bfloat16) if half else nullcontext():
                 hidden = encoder.encode_layers(view, layers)
             source, target = [], []
-            for row, begin in zip(rows.tolist(), view.starts.tolist(), strict=True):
+            for row, begin in zip(rows, view.starts.tolist(), strict=True):
                 offset, first, stop = kept[row]
                 source.append(np.arange(begin + before + first, begin + before + stop))
                 target.append(np.arange(offset, offset + stop - first))
