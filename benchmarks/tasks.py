@@ -24,12 +24,12 @@ import torch
 from corpora import small_tokenizer
 from machine import finish, median_of, table
 
-from paralign.batches.batching import padded_size, split_by_length
+from paralign.batches.batching import batches_by_length, padded_size, split_by_length
 from paralign.encoder import Encoder
 from paralign.tasks import find_task
 from paralign.tasks.dataset import Dataset
 from paralign.tasks.label_head import LabelHead
-from paralign.tasks.supervised import BUDGET, SupervisedTask, padded_batches
+from paralign.tasks.supervised import SupervisedTask
 from paralign.training import TrainingConfig
 
 PAD_TO = 128
@@ -109,7 +109,7 @@ def padding(encoder: Encoder, specs: dict[str, str], limit: int) -> dict[str, di
         scored = scored_padded = 0
         rows = task.examples(encoder, list(data), data.language)
         sizes = np.array([len(row) + 3 for row in rows])
-        for batch in padded_batches([len(row) for row in rows], BUDGET):
+        for batch in batches_by_length([len(row) + 4 for row in rows]):
             lengths = sizes[batch]
             scored += int(lengths.sum())
             scored_padded += padded_size(lengths, split_by_length(lengths, encoder.chunk_cost))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paralign.batches.batching import CHUNKS, BatchPlan, cut_by_length, padded_size, split_by_length
+from paralign.batches.batching import CHUNKS, BatchPlan, batches_by_length, cut_by_length, padded_size, split_by_length
 from paralign.errors import UserError
 
 
@@ -100,6 +100,12 @@ def test_the_cheapest_chunks(lengths, cost):
     assert padded_by_hand(lengths, parts) + cost * len(parts) == min(
         padded_by_hand(lengths, way) + cost * len(way) for way in ways
     )
+
+
+def test_batches_of_similar_length_within_a_budget():
+    assert list(batches_by_length([3, 5, 2, 5, 1], 10)) == [[1, 3], [0, 2, 4]]
+    assert list(batches_by_length([3, 5, 2, 5, 1], 4)) == [[1], [3], [0], [2, 4]]
+    assert list(batches_by_length([])) == []
 
 
 def test_windows_and_chunks_keep_padding_below_5_percent():

@@ -81,10 +81,11 @@ def compute(learner: Learner, batch: Any, device: torch.device, *, bf16: bool = 
     learner.to(device).train()
     with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
         out = learner(batch)
-    weights = learner.weights()
-    sum(weights[name] * total.float() / max(1, count) for name, (total, count) in out.items()).backward()
+    counts = learner.counts(batch)
+    losses = {name: total.float() / max(1, counts[name]) for name, total in out.items()}
+    sum(weight * losses[name] for name, weight in learner.weights().items()).backward()
     return Outputs(
-        {name: float(total.detach()) / max(1, count) for name, (total, count) in out.items()},
+        {name: loss.item() for name, loss in losses.items()},
         {name: p.grad.detach().double().cpu() for name, p in learner.named_parameters() if p.grad is not None},
     )
 

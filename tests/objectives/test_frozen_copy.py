@@ -55,7 +55,7 @@ def test_losses_are_those_of_objectives_with_copies_of_their_own(make_encoder, b
             (single,) = part.objectives_by_name().values()
             for name, value in single(Step(encoder, batch)).items():
                 assert float(value) > 0 or name == "word_l2_anchor"
-                assert float(together[name][0]) == pytest.approx(float(value), rel=1e-6)
+                assert float(together[name]) == pytest.approx(float(value), rel=1e-6)
 
 
 def test_an_encoder_that_has_changed_is_copied_again(make_encoder):

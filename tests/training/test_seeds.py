@@ -32,7 +32,7 @@ def losses(made, *, steps, rank=0, accumulate=3):
     made.config = made.config.model_copy(update={"learning_rate": 0.0, "accumulate": accumulate})
     made.module.train()
     seen = []
-    with made.module.register_forward_hook(lambda module, inputs, out: seen.append(out["tlm"][0].item())):
+    with made.module.register_forward_hook(lambda module, inputs, out: seen.append(out["tlm"].item())):
         for _ in range(steps):
             made.train_step()
     assert len(seen) == steps * accumulate

@@ -6,6 +6,7 @@ batch have similar lengths. Within a batch, each view is encoded in a few chunks
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,10 @@ from paralign.errors import UserError
 from paralign.ragged import ranges, row_positions
 from paralign.rng import seed_for
 
-__all__ = ["BatchPlan", "PackedPlan", "cut_by_length", "padded_size", "split_by_length"]
+__all__ = ["BUDGET", "BatchPlan", "PackedPlan", "batches_by_length", "cut_by_length", "padded_size", "split_by_length"]
+
+BUDGET = 8192
+"""Number of padded pieces encoded at once outside of training."""
 
 CHUNKS = (1, 2, 3, 4, 6, 8, 12, 16)
 
@@ -249,6 +253,16 @@ def split_by_length(lengths: npt.NDArray[np.integer], cost: float) -> list[Ints]
     """
     ways = [cut_by_length(lengths, chunks) for chunks in CHUNKS if chunks == 1 or chunks <= len(lengths)]
     return min(ways, key=lambda parts: padded_size(lengths, parts) + cost * len(parts))
+
+
+def batches_by_length(lengths: Sequence[int], budget: int = BUDGET) -> Iterator[list[int]]:
+    """Yield the indices of rows, longest first: one row, or several of at most ``budget`` padded pieces together."""
+    order = np.argsort(-np.asarray(lengths), kind="stable").tolist()
+    start = 0
+    while start < len(order):
+        stop = start + max(1, budget // lengths[order[start]])
+        yield order[start:stop]
+        start = stop
 
 
 def padded_size(lengths: npt.NDArray[np.integer], parts: list[Ints]) -> int:

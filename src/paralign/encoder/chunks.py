@@ -8,10 +8,10 @@ import numpy.typing as npt
 from paralign.batches.rows import View
 from paralign.ragged import ranges, row_starts
 
-__all__ = ["pad_rows", "restoring_order"]
+__all__ = ["padded_inputs", "restoring_order"]
 
 
-def pad_rows(
+def padded_inputs(
     view: View, rows: npt.NDArray[np.int64] | None, length: int, pad_id: int, *, types: bool
 ) -> tuple[dict[str, npt.NDArray[np.int64]], npt.NDArray[np.bool_]]:
     """Return padded model inputs for some rows of a view.

@@ -16,7 +16,7 @@ from paralign.batches.rows import View, concatenate_views
 from paralign.device import best_device, limit_primitive_cache, on_device
 from paralign.encoder import families, heads, hf
 from paralign.encoder import tokenizer as tok
-from paralign.encoder.chunks import pad_rows, restoring_order
+from paralign.encoder.chunks import padded_inputs, restoring_order
 from paralign.encoder.hidden_states import HiddenStates
 from paralign.encoder.loading import load_model, load_tokenizer
 from paralign.encoder.sentences import EncodesText
@@ -317,7 +317,7 @@ class Encoder(EncodesText, nn.Module):
         parts: list[list[Tensor]] = [[] for _ in layers]
         for rows in order + [None] * (chunks - len(order)):
             length = self._padded_length(0 if rows is None else int(view.lengths[rows].max()))
-            arrays, inside = pad_rows(view, rows, length, self.template.pad_id, types=self.uses_token_types)
+            arrays, inside = padded_inputs(view, rows, length, self.template.pad_id, types=self.uses_token_types)
             if "position_ids" in arrays:
                 arrays["position_ids"] += hf.first_position(self.model)
             inputs = {name: on_device(array, self.device) for name, array in arrays.items()}

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from paralign.batches.batching import BUDGET, batches_by_length
 from paralign.batches.rows import View, assemble
 from paralign.config import did_you_mean
 from paralign.encoder.hidden_states import POOLINGS, HiddenStates
@@ -19,7 +20,6 @@ from paralign.errors import UserError
 __all__ = [
     "EncodesText",
     "EncodesViews",
-    "by_length",
     "check_pooling",
     "cut_pieces",
     "encoded",
@@ -29,8 +29,6 @@ __all__ = [
 
 Pieces = Sequence[npt.NDArray[np.int64]]
 Vectors = npt.NDArray[np.float32]
-_BUDGET = 8192
-"""Number of padded pieces encoded at once."""
 
 
 class EncodesViews(Protocol):
@@ -170,17 +168,6 @@ def sentence_view(encoder: EncodesViews, pieces: Pieces, language: str | None) -
     return View(ids, types, total, rows, special, none, none, language=language)
 
 
-def by_length(pieces: Pieces, budget: int) -> Iterator[npt.NDArray[np.int64]]:
-    """Yield rows of similar length, with at most ``budget`` padded pieces at a time."""
-    order = np.argsort([-len(p) for p in pieces], kind="stable")
-    start = 0
-    while start < len(order):
-        width = len(pieces[order[start]]) + 2
-        stop = start + max(1, budget // width)
-        yield order[start:stop]
-        start = stop
-
-
 def cut_pieces(encoder: EncodesViews, texts: list[str], language: str | None) -> tuple[Pieces, int]:
     """Return the pieces of texts, cut to the encoder's longest row, and the number of texts that were cut."""
     longest = encoder.max_pieces - sum(map(len, encoder.template.single))
@@ -190,12 +177,12 @@ def cut_pieces(encoder: EncodesViews, texts: list[str], language: str | None) ->
 
 def encoded(
     encoder: EncodesViews, pieces: Pieces, language: str | None, layers: Sequence[int], budget: int
-) -> Iterator[tuple[npt.NDArray[np.int64], list[HiddenStates]]]:
+) -> Iterator[tuple[list[int], list[HiddenStates]]]:
     """Yield the numbers of sentences of similar length and their states of each layer, without dropout."""
     training = encoder.training
     encoder.train(False)
     try:
-        for rows in by_length(pieces, budget):
+        for rows in batches_by_length([len(ids) + 2 for ids in pieces], budget):
             view = sentence_view(encoder, [pieces[r] for r in rows], language)
             yield rows, encoder.encode_layers(view, layers)
     finally:
@@ -210,7 +197,7 @@ def sentence_vectors(
     *,
     pools: Sequence[str],
     layer: int | None = None,
-    budget: int = _BUDGET,
+    budget: int = BUDGET,
 ) -> tuple[dict[str, Vectors], int]:
     """Return sentence vectors, in fp32 and without dropout.
 

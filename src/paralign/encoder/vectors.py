@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from paralign.batches.batching import BUDGET
 from paralign.device import on_device
 from paralign.encoder.encoder import Encoder
 from paralign.encoder.layer_cache import layers_of
 from paralign.encoder.sentences import (
-    by_length,
     check_pooling,
     cut_pieces,
     encoded,
@@ -30,7 +30,7 @@ Vectors = npt.NDArray[np.float32]
 
 @torch.no_grad()
 def layer_vectors(
-    encoder: Encoder, texts: list[str], language: str | None, *, pool: str = "mean", budget: int = 8192
+    encoder: Encoder, texts: list[str], language: str | None, *, pool: str = "mean", budget: int = BUDGET
 ) -> tuple[Vectors, int]:
     """Return sentence vectors from all hidden states, in fp32 and without dropout.
 
@@ -61,7 +61,7 @@ def piece_states(
     language: str | None,
     *,
     layers: Sequence[int],
-    budget: int = 8192,
+    budget: int = BUDGET,
     half: bool = False,
 ) -> list[torch.Tensor]:
     """Return the hidden states of all pieces of sentences, without dropout.
@@ -97,21 +97,16 @@ def piece_states(
 
     def states_of(layers: Sequence[int]) -> list[torch.Tensor]:
         out = [torch.zeros(int(starts[-1]), encoder.width, device=encoder.device) for _ in layers]
-        training = encoder.training
-        encoder.eval()
-        for rows in by_length(windows, budget):
-            view = sentence_view(encoder, [windows[r] for r in rows], language)
-            with torch.autocast(encoder.device.type, torch.bfloat16) if half else nullcontext():
-                hidden = encoder.encode_layers(view, layers)
-            source, target = [], []
-            for row, begin in zip(rows.tolist(), view.starts.tolist(), strict=True):
-                offset, first, stop = kept[row]
-                source.append(np.arange(begin + before + first, begin + before + stop))
-                target.append(np.arange(offset, offset + stop - first))
-            take, put = (on_device(np.concatenate(indices), encoder.device) for indices in (source, target))
-            for result, states in zip(out, hidden, strict=True):
-                result[put] = states.flat[take].float()
-        encoder.train(training)
+        with torch.autocast(encoder.device.type, torch.bfloat16) if half else nullcontext():
+            for rows, hidden in encoded(encoder, windows, language, layers, budget):
+                source, target = [], []
+                for row, begin in zip(rows, hidden[0].view.starts.tolist(), strict=True):
+                    offset, first, stop = kept[row]
+                    source.append(np.arange(begin + before + first, begin + before + stop))
+                    target.append(np.arange(offset, offset + stop - first))
+                take, put = (on_device(np.concatenate(indices), encoder.device) for indices in (source, target))
+                for result, states in zip(out, hidden, strict=True):
+                    result[put] = states.flat[take].float()
         return out
 
     found = layers_of(

@@ -16,6 +16,7 @@ from paralign.batches.views import Batch, View
 from paralign.device import on_device
 from paralign.encoder import Encoder, HiddenStates
 from paralign.objectives import Step
+from paralign.objectives.sentence_units import pad_rows
 from paralign.ragged import row_ids
 from paralign.tasks.head import TaskHead
 
@@ -46,7 +47,6 @@ class _Words:
         self.first, self.counts = edges[:-1], np.diff(edges)
         self.words = view.masked
         self.row = row_ids(self.counts)
-        self.longest = int(self.counts.max(initial=0))
 
     @cached_property
     def column(self) -> Ints:
@@ -158,29 +158,21 @@ class BiaffineHead(TaskHead):
 
         Shape: [M, L + 1].
         """
-        word_states, width = states.at(words.words), words.longest
-        dependent = self.arc(self._represent("arc_dependent", word_states))
-        head = self._represent("arc_head", torch.cat([states.cls(), word_states]))
-        cells = words.row * width + words.column
-        roots = np.arange(len(words.counts)) * (width + 1)
-        dependents = _padded(dependent, cells, width, len(roots))
-        heads = _padded(head, np.append(roots, cells + words.row + 1), width + 1, len(roots))
-        table = (dependents @ heads.transpose(1, 2)).view(-1, width + 1)
-        columns = np.arange(width + 1)
+        word_states = states.at(words.words)
+        dependents = pad_rows(self.arc(self._represent("arc_dependent", word_states)), words.counts)
+        candidates = self._represent("arc_head", torch.cat([states.cls(), word_states]))
+        roots, heads = candidates.split([len(words.counts), len(words.row)])
+        table = dependents @ torch.cat([roots.unsqueeze(1), pad_rows(heads, words.counts)], 1).transpose(1, 2)
+        cells = words.row * table.shape[1] + words.column
+        columns = np.arange(table.shape[2])
         excluded = (columns > words.counts[words.row][:, None]) | (columns == words.column[:, None] + 1)
-        logits = table.index_select(0, on_device(cells, word_states.device)).float()
+        logits = table.flatten(0, 1).index_select(0, on_device(cells, word_states.device)).float()
         return logits.masked_fill(on_device(excluded, word_states.device), -torch.inf)
 
     def _relate(self, states: Tensor) -> Tensor:
         """Return equation 3 for dependents, to be multiplied with their heads. Shape: [M, relations, relation + 1]."""
         dependent = _with_one(self._represent("relation_dependent", states))
         return torch.einsum("kij,mj->mki", self.relation, dependent)
-
-
-def _padded(vectors: Tensor, positions: Ints, width: int, rows: int) -> Tensor:
-    """Return a table of shape [rows, width, d] with vectors at positions numbered row after row, and 0 elsewhere."""
-    out = vectors.new_zeros(rows * width, vectors.shape[1])
-    return out.index_copy(0, on_device(positions, vectors.device), vectors).view(rows, width, -1)
 
 
 def _with_one(vectors: Tensor) -> Tensor:

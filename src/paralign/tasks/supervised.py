@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from paralign.batches.batching import batches_by_length
 from paralign.encoder import Encoder, HiddenStates
 from paralign.errors import UserError
 from paralign.languages import parse_derived
@@ -24,10 +25,7 @@ from paralign.tasks.example_batches import Example, ExampleBatches, example_view
 from paralign.tasks.head import TaskHead
 from paralign.training import TrainingConfig
 
-__all__ = ["ItemScores", "SupervisedTask", "padded_batches"]
-
-BUDGET = 8192
-"""Number of padded pieces encoded at once in evaluation."""
+__all__ = ["ItemScores", "SupervisedTask"]
 
 ItemScores = Mapping[str, tuple[float, float]]
 """Scores of one item by metric: numerator and denominator, or a pair of values, see ``statistics``."""
@@ -256,7 +254,7 @@ class SupervisedTask(Task):
             rows = self.examples(encoder, items, data.language)
             batches = (
                 (batch, encoder.encode_layers(example_view(encoder, [rows[i] for i in batch], data.language), layers))
-                for batch in padded_batches([len(row) for row in rows], BUDGET)
+                for batch in batches_by_length([len(row) + 4 for row in rows])
             )
             yield items, rows, batches
 
@@ -344,13 +342,3 @@ def _check_new(key: str, keys: set[str], data: Dataset[Any]) -> None:
             hint="give each item a unique id, or remove ids in all languages",
         )
     keys.add(key)
-
-
-def padded_batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
-    """Yield indices of rows by length, longest first, in batches of about ``budget`` padded pieces."""
-    order = np.argsort(-np.asarray(lengths), kind="stable").tolist()
-    start = 0
-    while start < len(order):
-        stop = start + max(1, budget // (lengths[order[start]] + 4))
-        yield order[start:stop]
-        start = stop

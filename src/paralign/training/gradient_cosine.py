@@ -99,11 +99,11 @@ class GradientCosines:
         """Return whether to measure in a step, counted from 1."""
         return bool(self.every) and step % self.every == 0
 
-    def measure(self, out: Mapping[str, tuple[Tensor, int]]) -> Cosines:
+    def measure(self, out: Mapping[str, Tensor]) -> Cosines:
         """Return the cosines on the encoder's layers.
 
         Args:
             out: what the learner returned for a slice, before its backward pass.
         """
-        losses = {name: out[name][0] for name in self._learner.weights()}  # in one order, however the batch is divided
+        losses = {name: out[name] for name in self._learner.weights()}  # in one order, however the batch is divided
         return gradient_cosines(losses, layer_parameters(self._learner.encoder))

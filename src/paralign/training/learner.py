@@ -20,7 +20,7 @@ __all__ = ["Learner"]
 
 
 class Learner(nn.Module):
-    """The encoder and the objectives that are trained. ``forward`` returns the sum and count of every named loss.
+    """The encoder and the objectives that are trained. ``forward`` returns the sum of every named loss.
 
     Args:
         encoder: the encoder being trained.
@@ -85,8 +85,8 @@ class Learner(nn.Module):
 
     def forward(
         self, batch: Batch, share: Callable[[Any, Tensor], Share] | None = None, *, represent: bool = False
-    ) -> dict[str, Any]:
-        """Return the sum (a scalar with gradient) and the count of every named loss; each view is encoded once.
+    ) -> dict[str, Tensor]:
+        """Return the sum of every named loss, a scalar with gradient; each view is encoded once.
 
         Args:
             batch: the slice.
@@ -101,12 +101,11 @@ class Learner(nn.Module):
         if share is not None:  # first, so that both passes encode with the same random numbers
             objectives = {**whole, **objectives}
         sums = {name: s for o in objectives.values() for name, s in o(step).items()}
-        counts = self.counts(batch)
         if step.encoded:
             view = next(name for name, _ in step.encoded)
             highest = max(layer for name, layer in step.encoded if name == view)
             self._vectors.append(step.encoded[view, highest].mean().detach())
-        return {name: (total, counts[name]) for name, total in sums.items()}
+        return sums
 
     def metrics(self) -> dict[str, float]:
         """Return metrics for the log: those of the objectives, and the spread of sentence vectors.

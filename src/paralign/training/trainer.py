@@ -345,9 +345,9 @@ class Trainer:
                     out = self.module(batch, shares[index])
                 if index == 0 and self.cosines.due(self.step + 1):
                     self.record(event="gradient_cosine", step=self.step + 1, cosines=self.cosines.measure(out))
-                loss = sum(weights[n] * total / max(1, counts[n]) for n, (total, _) in out.items())
+                loss = sum(weights[n] * total / max(1, counts[n]) for n, total in out.items())
                 self.accelerator.backward(loss * self.ranks)  # gradients are averaged over ranks
-            sums += torch.stack([out[n][0].detach().float() for n in names])
+            sums += torch.stack([out[n].detach().float() for n in names])
         gradient = whole(self.accelerator.clip_grad_norm_(self.learner.parameters(), self.config.clip)).float()
         # One transfer from the accelerator for all of them.
         *values, norm = torch.cat([self.accelerator.reduce(sums, "sum"), gradient.view(1)]).tolist()
