@@ -35,6 +35,5 @@ def command(
     from paralign.console import printable
     from paralign.report import write_report
 
-    titled = {} if title is None else {"title": title}
-    paths = write_report(runs, out, control=control, csv=csv, latex=latex, figures=figures, **titled)
+    paths = write_report(runs, out, control=control, title=title, csv=csv, latex=latex, figures=figures)
     typer.echo(printable(str(paths.html)))

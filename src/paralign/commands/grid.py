@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -229,7 +229,8 @@ def _other_seeds(
 def _is_done(cell: _GridCell, text: str, train: str, eval: str, config: GridConfig, limit: int | None) -> bool:
     if not all((run / "run.json").is_file() for run in cell.runs):
         return False
-    check_unchanged(RunFolder(cell.encoder, "pretrain", resume=True), cell.pretraining(text, config, limit))
+    request = cell.pretraining(text, config, limit)
+    check_unchanged(RunFolder(cell.encoder, "pretrain", resume=True), request, request.config)
     settings, _ = finetune_settings(cell.task, None, None, config.finetune)
     done = cell.twins is None or RunFolder(cell.twins, "evaluate", resume=True).finished
     for run, (train_set, tests) in zip(cell.finetuned, cell.data(train, eval), strict=True):
@@ -283,12 +284,11 @@ def _check(
 
 
 def _pretrain(run: Path, request: PretrainRequest, lenient: bool, quiet: bool) -> Path:
-    assert isinstance(request.start, Scratch)
     return run_recorded(
         pretrain,
         pairs=request.pairs,
         recipe=request.recipe,
-        **asdict(request.start),
+        **request.scratch,
         overrides=request.overrides,
         lenient=lenient,
         out=run,

@@ -76,6 +76,16 @@ class PretrainRequest:
     settings: Mapping[str, Any] = field(default_factory=dict)
     overrides: Sequence[str] = ()
 
+    @property
+    def config(self) -> RunConfig:
+        """The validated settings."""
+        return run_settings(self.recipe, self.settings, self.overrides)
+
+    @property
+    def scratch(self) -> dict[str, Any]:
+        """The configuration of an encoder from scratch as a dictionary; empty otherwise."""
+        return asdict(self.start) if isinstance(self.start, Scratch) else {}
+
 
 @one_or_several
 def pretrain(
@@ -169,7 +179,7 @@ def prepare_pretrain(options: RunOptions, request: PretrainRequest) -> PreparedT
         UserError: for input or settings that cannot be used.
     """
     start, text, pairs = request.start, request.text, request.pairs
-    config = run_settings(request.recipe, request.settings, request.overrides)
+    config = request.config
     if bool(text) == bool(pairs):
         raise UserError("give either --text or --pairs" if text else "no text is given", hint="--text en=PATH")
     specs: list[TextSpec] | list[PairSpec] = [parse_pairs(spec) for spec in pairs] or [parse_text(t) for t in text]
@@ -180,7 +190,7 @@ def prepare_pretrain(options: RunOptions, request: PretrainRequest) -> PreparedT
         _check_scratch(start, specs)
     base = start.arch if isinstance(start, Scratch) else start
     folder = RunFolder(options.out, "pretrain", resume=options.resume, command=options.command)
-    check_unchanged(folder, request)
+    check_unchanged(folder, request, config)
     if folder.finished:
         check_finished(folder, base, specs)
         echo(f"{options.out} is finished", quiet=options.quiet)
@@ -195,20 +205,18 @@ def prepare_pretrain(options: RunOptions, request: PretrainRequest) -> PreparedT
     except BaseException:
         folder.abandon()
         raise
-    scratch = asdict(start) if isinstance(start, Scratch) else {}
-    inputs = TrainingInputs(base, specs, dictionary=request.dictionary, scratch=scratch, heldout=evaluate)
+    inputs = TrainingInputs(base, specs, dictionary=request.dictionary, scratch=request.scratch, heldout=evaluate)
     return prepare_training(folder, encoder, inputs, config, options)
 
 
-def check_unchanged(folder: RunFolder, request: PretrainRequest) -> None:
-    """Check that a run is resumed with the settings and inputs it began with.
+def check_unchanged(folder: RunFolder, request: PretrainRequest, config: RunConfig) -> None:
+    """Check that a run is resumed with the settings (``request.config``) and inputs it began with.
 
     Raises:
         UserError: naming the settings or the input that changed.
     """
-    start, config = request.start, run_settings(request.recipe, request.settings, request.overrides)
-    scratch = asdict(start) if isinstance(start, Scratch) else {}
-    folder.check_settings({"scratch": scratch, **config.model_dump(mode="json")})
+    start = request.start
+    folder.check_settings({"scratch": request.scratch, **config.model_dump(mode="json")})
     check_inputs(
         folder,
         **{"pairs" if request.pairs else "text": data_files(request.pairs or request.text)},

@@ -74,7 +74,7 @@ def read_hub_text(path: str, language: str, *, lenient: bool, dropped: Counter[s
 def _text(row: Mapping[str, Any], language: str, number: int) -> str:
     translation = row.get("translation", row)
     columns = translation if isinstance(translation, Mapping) else row
-    keys = list(columns) if columns is not row else language_keys(row)
+    keys = tuple(columns) if columns is not row else language_keys(row)
     place = best_variant(keys, language)
     key = next((key for key in keys if key in ("text", "sentence")), None if place is None else keys[place])
     if key is not None:

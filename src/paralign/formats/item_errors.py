@@ -102,7 +102,7 @@ def check_length(written: str, line: int | None = None, hint: str | None = None)
     Raises:
         ItemError: with the reason ``line too long``.
     """
-    if len(written.encode()) > MAX_LINE:
+    if len(written) > MAX_LINE // 4 and len(written.encode()) > MAX_LINE:  # a character has at most 4 bytes
         message = f"the line to be written is longer than {MAX_LINE:,} bytes and could not be read"
         raise ItemError("line too long", message, line, hint)
 

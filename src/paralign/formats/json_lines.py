@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from paralign.formats.item_errors import ItemError, check_surrogates, raise_or_drop
@@ -52,7 +53,7 @@ class TranslationFields:
         fields = record.get("translation", record)
         if not isinstance(fields, Mapping):
             raise ItemError("missing language", "'translation' is not an object with languages as keys", line)
-        names = list(fields) if fields is not record else language_keys(fields)
+        names = tuple(fields) if fields is not record else language_keys(fields)
         keys = [_best_key(fields, names, tag) for tag in self.languages]
         if None in keys and {"source", "target"} <= set(fields):
             keys = ["source", "target"]
@@ -71,15 +72,19 @@ class TranslationFields:
         return texts[0], texts[1]
 
 
-def language_keys(fields: Iterable[str]) -> list[str]:
+def language_keys(fields: Iterable[str]) -> tuple[str, ...]:
     """Return the keys of an object that can name languages.
 
     These are all but ``id`` and ``no`` next to another key of the same language, or to a key that names no language:
     then they are the number of the row.
     """
-    fields = list(fields)
+    return _language_keys(tuple(fields))
+
+
+@lru_cache(maxsize=4096)
+def _language_keys(fields: tuple[str, ...]) -> tuple[str, ...]:
     others = [find_tag(key) for key in fields if key.lower() not in _ROW_NUMBERS]
-    return [key for key in fields if key.lower() not in _ROW_NUMBERS or (all(others) and find_tag(key) not in others)]
+    return tuple(k for k in fields if k.lower() not in _ROW_NUMBERS or (all(others) and find_tag(k) not in others))
 
 
 def row_number_hint(fields: Iterable[str], languages: Iterable[str]) -> str | None:

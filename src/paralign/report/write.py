@@ -48,7 +48,7 @@ def write_report(
     out: str | Path,
     *,
     control: str | None = None,
-    title: str = "Cross-lingual alignment report",
+    title: str | None = None,
     csv: bool = True,
     latex: bool = False,
     figures: bool = False,
@@ -62,7 +62,7 @@ def write_report(
         out: the page, ``NAME.html``. Other files are written next to it, with the same NAME: ``NAME.md``.
         control: the system or run that others are compared with. ``None``: the one marked as the control in its
             ``run.json`` or results; without any, nothing is compared.
-        title: title of the page.
+        title: title of the page. None: ``Cross-lingual alignment report``.
         csv: whether to write ``NAME.csv``, the scores of all tables, and ``NAME.figures.csv``, the points of all
             figures.
         latex: whether to write the tables as ``NAME.tex``, for the package booktabs.
@@ -93,7 +93,7 @@ def write_report(
     read = read_runs([runs] if isinstance(runs, str | Path) else runs)
     controls = control_systems(read, control)
     tables = build_tables(read, controls)
-    page = build_page(read, tables, controls, title)
+    page = build_page(read, tables, controls, "Cross-lingual alignment report" if title is None else title)
     scores = tables_csv(read, tables, controls) if csv else None
     return write_page(page, scores, out, latex=latex, figures=figures)
 

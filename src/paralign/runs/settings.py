@@ -167,9 +167,8 @@ def run_settings(recipe: str, flags: Mapping[str, Any], overrides: Sequence[str]
     composed = create_model("Run", __base__=RunConfig, **sections)
     # A recipe that removes an objective of its base still has the section of that objective.
     defaults = {k: v for k, v in from_recipe.items() if k in composed.model_fields or k not in OBJECTIVES}
-    of_recipe = names == from_recipe.get("objectives")
-    defaults = _without_name(defaults, overriding)
-    defaults.setdefault("method", Path(recipe).stem if of_recipe else " + ".join(names))
+    defaults = _without_name({"method": Path(recipe).stem, **defaults}, overriding)
+    defaults.setdefault("method", " + ".join(names))  # of other objectives
     return resolve(composed, defaults, overriding)
 
 
