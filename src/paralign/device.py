@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import ctypes
 import os
+import time
 from typing import Any
 
 import numpy.typing as npt
@@ -39,7 +40,8 @@ def processes() -> int:
 def disconnect_at_exit() -> None:
     """Disconnect from the other processes before the interpreter exits, if this one has been connected.
 
-    Otherwise it is sometimes aborted while it exits: threads of the connection are still running.
+    Otherwise it is sometimes aborted while it exits: a thread of gloo that frees a tensor during the finalization of
+    Python ends the process with SIGABRT (pytorch/pytorch#190489).
     """
     atexit.unregister(_disconnect)  # once, however many runs there are
     atexit.register(_disconnect)
@@ -47,7 +49,12 @@ def disconnect_at_exit() -> None:
 
 def _disconnect() -> None:
     if torch.distributed.is_available() and torch.distributed.is_initialized():
+        gloo = "gloo" in torch.distributed.get_backend()
         torch.distributed.destroy_process_group()
+        if gloo:
+            # The threads end with the last reference to the group, but caches of DTensor refer to it until the
+            # process exits. They are idle by then, except that they may still have to free their last tensors.
+            time.sleep(0.5)
 
 
 def best_device() -> torch.device:

@@ -169,3 +169,28 @@ def test_sharded_weights_are_evaluated_and_saved_completely(make_encoder, tmp_pa
     subprocess.run(command, env=environment, check=True, timeout=240)
     again, _ = read_results(tmp_path / "again/results.jsonl")
     assert again.value == pytest.approx(rows["de"], abs=0.2)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="priorities of threads are those of Linux")
+def test_processes_exit_while_threads_of_the_connection_are_late(tmp_path):
+    """Without the wait in ``disconnect_at_exit``, half of these runs end with SIGABRT on a busy machine."""
+    script = tmp_path / "gather.py"
+    script.write_text(
+        "import os\n"
+        "from pathlib import Path\n"
+        "import torch\n"
+        "from paralign.device import disconnect_at_exit\n"
+        "torch.distributed.init_process_group('gloo')\n"
+        "group = torch.distributed.group.WORLD  # as caches of DTensor do\n"
+        "disconnect_at_exit()\n"
+        "for task in Path('/proc/self/task').iterdir():\n"
+        "    if 'gloo' in (task / 'comm').read_text():\n"
+        "        os.sched_setscheduler(int(task.name), os.SCHED_IDLE, os.sched_param(0))\n"
+        "parts = [torch.ones(2_000_000) for _ in range(2)]\n"
+        "torch.distributed.all_gather(parts, torch.ones(2_000_000))\n"
+    )
+    start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script)]
+    for _ in range(8):
+        done = subprocess.run(start, capture_output=True, text=True, check=False, timeout=120)
+        assert done.returncode == 0, done.stderr[-3000:]
