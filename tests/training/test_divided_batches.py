@@ -1,4 +1,4 @@
-"""Slices, accumulation and processes change neither losses nor gradients of any registered objective."""
+"""Slices, accumulation and processes change neither losses, gradients nor metrics of any registered objective."""
 
 import pytest
 import torch
@@ -23,17 +23,18 @@ def losses_and_gradients(made):
 
 
 @pytest.mark.parametrize("name", sorted(OBJECTIVES))
-def test_slices_have_the_losses_and_gradients_of_the_batch(name, make_encoder, store, tmp_path):
+def test_slices_have_the_losses_gradients_and_metrics_of_the_batch(name, make_encoder, store, tmp_path):
     outcomes = []
     for parts in (1, 3, 12):
         run = tmp_path / str(parts)
         made = make_trainer(make_encoder(), store, tmp_path / "links", run, [name], accumulate=parts, clip=1e9)
-        outcomes.append(losses_and_gradients(made))
-    (losses, gradients), *others = outcomes
+        outcomes.append((*losses_and_gradients(made), made.learner.metrics()))
+    (losses, gradients, metrics), *others = outcomes
     assert all(losses.values())
     assert gradients
-    for other_losses, other_gradients in others:
+    for other_losses, other_gradients, other_metrics in others:
         assert other_losses == pytest.approx(losses, rel=1e-5, abs=1e-6)
+        assert other_metrics == pytest.approx(metrics, rel=1e-3)
         assert gradients.keys() == other_gradients.keys()
         for parameter, value in gradients.items():
             torch.testing.assert_close(value, other_gradients[parameter], atol=1e-6, rtol=1e-4, msg=parameter)

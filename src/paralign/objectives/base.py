@@ -172,7 +172,8 @@ class Objective(nn.Module):
     * ``name`` and ``reads``, and ``Config`` if it has settings;
     * :meth:`counts` and :meth:`forward`: the number of terms and the sum of each loss;
     * :meth:`weights`, if it has several losses;
-    * if needed, :meth:`check`, :meth:`prepare`, :meth:`after_step`, :meth:`metrics` and :meth:`chance`.
+    * if needed, :meth:`check`, :meth:`prepare`, :meth:`after_step` and :meth:`chance`;
+    * if needed, metrics for the log: :meth:`forward` calls :meth:`measure`.
 
     Weights of the objective are parameters: they are trained and saved. Other state goes into buffers, which are saved
     in checkpoints and restored; plain attributes are lost when a run is resumed.
@@ -225,6 +226,7 @@ class Objective(nn.Module):
     def __init__(self, config: ObjectiveConfig, encoder: Encoder) -> None:
         super().__init__()
         self.config = config
+        self._measured: dict[str, tuple[float | Tensor, int | Tensor]] = {}
 
     @classmethod
     def check(cls, encoder: Encoder) -> None:
@@ -322,9 +324,24 @@ class Objective(nn.Module):
             gather: concatenates a tensor's rows over processes.
         """
 
+    def measure(self, name: str, total: float | Tensor, count: int | Tensor) -> None:
+        """Add the items of a slice to a metric of this step, for the log: the mean over the items of all slices.
+
+        Args:
+            name: name in the log.
+            total: sum over the items. It is read only when it is logged.
+            count: number of items.
+        """
+        before, items = self._measured.get(name, (0, 0))
+        self._measured[name] = before + total, items + count
+
+    def start_step(self) -> None:
+        """Forget what was measured in the last step."""
+        self._measured.clear()
+
     def metrics(self) -> Mapping[str, float]:
-        """Return numbers of the last step for the log. Default: none."""
-        return {}
+        """Return numbers of this step for the log. Default: what was measured in the slices of this process."""
+        return {name: float(total) / float(count) for name, (total, count) in self._measured.items() if count}
 
     def chance(self) -> Mapping[str, float]:
         """Return the loss of a uniform guess, for losses that have one. Default: none.

@@ -52,7 +52,6 @@ class BilingualPrediction(Objective):
             self.bridge.weight.copy_(torch.eye(encoder.width))
             self.bridge.bias.zero_()
         self.dense = copy.deepcopy(encoder.head_dense())
-        self._share = 0.0
 
     def prepare(self, encoder: Encoder, batches: Batches, rank: int, ranks: int, gather: Gather) -> None:
         """Copy the dense layer of a new head, which was trained after this objective was created."""
@@ -73,7 +72,7 @@ class BilingualPrediction(Objective):
         """Return the summed cross-entropy of the masked pieces that have a link."""
         view = step.batch.view("joint")
         chosen, target, source = _linked_masked(step.batch)
-        self._share = len(chosen) / max(1, len(view.masked))
+        self.measure("bilingual_linked", len(chosen), len(view.masked))
         states = step.hidden("joint").at(source).to(self.bridge.weight.dtype)
         owner = on_device(target, states.device)
         total = states.new_zeros(len(chosen), states.shape[1]).index_add(0, owner, states)
@@ -83,10 +82,6 @@ class BilingualPrediction(Objective):
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         labels = on_device(view.labels[chosen], logits.device)
         return {self.name: nn.functional.cross_entropy(logits, labels, reduction="sum")}
-
-    def metrics(self) -> Mapping[str, float]:
-        """Return the share of masked pieces that have a link."""
-        return {"bilingual_linked": self._share}
 
 
 def _linked_masked(batch: Batch) -> tuple[Ints, Ints, Ints]:

@@ -139,7 +139,6 @@ class DenoiseLinks(Objective):
         for projection in (self.query, self.key):
             nn.init.eye_(projection.weight)
             nn.init.zeros_(projection.bias)
-        self._last: Mapping[str, float | Tensor] = {}
         encoder.layer_number(config.label_layer)  # refuses a layer that does not exist
 
     def requests(self, encoder: Encoder) -> Mapping[str, list[int]]:
@@ -191,10 +190,6 @@ class DenoiseLinks(Objective):
                 loss, best = pointer_loss(scores[row, column], sides.inside(1 - side, links.device)[row], targets)
             total = total + loss.sum()
             linked, right = linked + targets.any(1).sum(), right + best.sum()
-        self._last = {"denoise_links_linked": linked / max(1, len(view.masked)),
-                      "denoise_links_accuracy": right / linked.clamp_min(1)}  # fmt: skip
+        self.measure("denoise_links_linked", linked, len(view.masked))
+        self.measure("denoise_links_accuracy", right, linked)
         return {self.name: total}
-
-    def metrics(self) -> Mapping[str, float]:
-        """Return the share of masked pieces that have a link, and of these the share that points at a linked piece."""
-        return {name: float(value) for name, value in self._last.items()}

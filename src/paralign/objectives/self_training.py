@@ -48,7 +48,6 @@ class SelfTraining(Objective):
     reads: ClassVar[tuple[str, ...]] = ("first", "second")
     Config: ClassVar[type[ObjectiveConfig]] = SelfTrainingConfig
     config: SelfTrainingConfig
-    _links: Tensor | None = None
 
     def counts(self, batch: Batch) -> Mapping[str, int]:
         """Count pairs."""
@@ -64,9 +63,5 @@ class SelfTraining(Objective):
             row, column = alignment_probabilities(x, y, n, m, self.config.scale)
             links = ((row > self.config.threshold) & (column > self.config.threshold)).detach()
             total = alignment_loss(row, column, links, n, m).sum()
-        self._links = links.sum() / max(1, int(units[0].sizes.sum()))
+        self.measure("self_training_links", links.sum(), int(units[0].sizes.sum()))
         return {self.name: total}
-
-    def metrics(self) -> Mapping[str, float]:
-        """Return the number of links per unit of the first sentences."""
-        return {} if self._links is None else {"self_training_links": float(self._links)}

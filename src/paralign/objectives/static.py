@@ -103,7 +103,6 @@ class Static(Objective):
             self.register_buffer(f"starts_{side}", starts, persistent=False)
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
         self._seed = seed_for(torch.initial_seed() % (1 << 62))
-        self._cosines = torch.zeros(()), 0
 
     def counts(self, batch: Batch) -> Mapping[str, int]:
         """Count dictionary entries."""
@@ -122,7 +121,7 @@ class Static(Objective):
             first, second = (self._rows(table, side, chosen) for side in (0, 1))
             cosines = nn.functional.cosine_similarity(first, second, dim=1)
         total = cosines.sum()
-        self._cosines = total.detach(), len(cosines)
+        self.measure("static_cosine", total.detach(), len(cosines))
         return {self.name: -total}
 
     def _chosen(self) -> Tensor | None:
@@ -152,8 +151,3 @@ class Static(Objective):
     def after_step(self, encoder: Encoder, gather: Gather) -> None:
         """Count steps, which seed the sampling of entries."""
         self.get_buffer("steps").add_(1)
-
-    def metrics(self) -> Mapping[str, float]:
-        """Return the mean cosine of the entries."""
-        total, entries = self._cosines
-        return {} if self.config.distance == "l2" else {"static_cosine": float(total) / max(1, entries)}

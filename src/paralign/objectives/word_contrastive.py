@@ -53,7 +53,6 @@ class WordContrast(GlobalObjective):
     needs_links: ClassVar[bool] = True
     Config: ClassVar[type[ObjectiveConfig]] = WordContrastConfig
     config: WordContrastConfig
-    _correct: tuple[Tensor, int] | None = None  # of the last step: links whose translation is nearest, and all
 
     def counts(self, batch: Batch) -> Mapping[str, int]:
         """Count links."""
@@ -94,7 +93,7 @@ class WordContrast(GlobalObjective):
                 losses, best = map(torch.cat, zip(*parts, strict=True))
             total = total + losses / 2
             correct += best.float().sum() / 2
-        self._correct = correct, n
+        self.measure(f"{self.name}_accuracy", correct, n)
         return total
 
     def _rows(self, at: slice, queries: Tensor, keys: Tensor, related: tuple[Pairs, Pairs]) -> tuple[Tensor, Tensor]:
@@ -107,13 +106,6 @@ class WordContrast(GlobalObjective):
         target = torch.arange(at.start, at.stop, device=logits.device)
         best = logits.detach().argmax(1) == target if len(target) else target > 0
         return F.cross_entropy(logits, target, reduction="none"), best
-
-    def metrics(self) -> Mapping[str, float]:
-        """Return the share of links of the batch whose translation is more similar than all negatives."""
-        if self._correct is None or not self._correct[1]:
-            return {}
-        correct, links = self._correct
-        return {f"{self.name}_accuracy": float(correct) / links}
 
 
 def _without(logits: Tensor, pairs: Pairs) -> Tensor:

@@ -80,8 +80,10 @@ class Learner(nn.Module):
         return {name: c for o in self.objectives_by_name().values() for name, c in o.chance().items()}
 
     def start_step(self) -> None:
-        """Forget the slices of the last step, whose vectors :meth:`metrics` describes."""
+        """Forget the slices of the last step, which :meth:`metrics` describes."""
         self._vectors.clear()
+        for objective in self.objectives_by_name().values():
+            objective.start_step()
 
     def forward(
         self, batch: Batch, share: Callable[[Any, Tensor], Share] | None = None, *, represent: bool = False
