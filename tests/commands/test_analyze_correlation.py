@@ -163,6 +163,19 @@ def test_ways_to_measure_are_not_mixed():
     assert transfer_scores(rows() + fewer)[0] == points  # it is easier to find one of five
 
 
+def test_other_gold_answers_to_the_same_texts_are_another_way():
+    def with_gold(given, gold, **changes):
+        return given.model_copy(update={"settings": given.settings | {"data": "t", "gold": gold}, **changes})
+
+    made = [with_gold(r, "1") if r.task == "pos" else r for r in rows()]
+    older = [with_gold(r, None) if r.seeds.finetune == 0 else r for r in made]
+    assert transfer_scores(made) == transfer_scores(older)
+    other = [with_gold(r, "2", value=0.1) for r in made if (r.task, r.language, r.model) == ("pos", "de", "b")]
+    points, notes = transfer_scores([*made, *other])
+    assert points == transfer_scores(rows())[0]
+    assert notes == ["measured in several ways: pos on d test t 1 counts, pos on d test t 2 does not"]
+
+
 def test_questions_in_another_language_are_another_way():
     made = rows()
     crossed = made[0].model_copy(update={"language": "de", "value": 0.0, "where": Where(direction="en-de")})

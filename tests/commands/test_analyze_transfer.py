@@ -156,6 +156,10 @@ def test_other_texts_and_other_ways_of_alignment_are_refused():
     digests = [r.model_copy(update={"settings": r.settings | {"data": k}}) for k, r in (("1", first), ("2", second))]
     with pytest.raises(UserError, match="test texts of en~inv in d differ between runs of pos S"):
         transfer_points(digests)
+    golds = [r.model_copy(update={"settings": r.settings | {"gold": k}}) for k, r in (("1", first), ("2", second))]
+    with pytest.raises(UserError, match="gold answers of en~inv in d differ between runs of pos S"):
+        transfer_points(golds)
+    assert len(transfer_points([golds[0], second])[0]) == 1  # earlier versions did not record it
     twins = row("twins", "precision_at_1_cosine", "en~inv", 0.5)
     with pytest.raises(UserError, match="alignment of en~inv in m was measured in several ways"):
         transfer_points([first, second, twins, twins.model_copy(update={"dataset": "other"})])

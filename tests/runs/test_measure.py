@@ -1,6 +1,7 @@
 """``finetune`` and ``evaluate``: the rows of results."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -52,6 +53,21 @@ def test_a_row_for_every_language_and_seed(two_seeds, base):
     assert rows[0].value != rows[4].value
     assert json.loads((out / "run.json").read_text())["status"] == "done"
     assert not list(out.rglob("checkpoints"))
+
+
+def test_equal_texts_with_other_labels_have_another_fingerprint(two_seeds, tmp_path):
+    out, _ = two_seeds
+    trees = list(read_trees(TextSpec("en", "smallworld:0-9")))
+    write_conllu(trees, tmp_path / "a.conllu")
+    write_conllu([replace(trees[0], upos=("X",) * len(trees[0].upos)), *trees[1:]], tmp_path / "b.conllu")
+    one, other = (
+        paralign.evaluate(str(out / "seed-0/model"), data=f"en={tmp_path / name}", out=tmp_path / name[0], quiet=True)
+        for name in ("a.conllu", "b.conllu")
+    )
+    assert one[0].settings["data"] == other[0].settings["data"]
+    assert one[0].settings["gold"] != other[0].settings["gold"]
+    given = {"task": "retrieval", "data": "en-de=smallworld:0-9", "out": tmp_path / "r", "quiet": True}
+    assert "gold" not in paralign.evaluate(str(out / "seed-0/model"), **given)[0].settings
 
 
 def test_a_saved_model_measures_what_was_recorded(two_seeds, tmp_path):

@@ -138,6 +138,7 @@ def test_a_lexicon_and_its_chance(tmp_path):
     task = LexiconInduction()
     assert (task.language(data), task.language(read(tmp_path / "en-de.txt", "de-en"))) == ("de", "de")
     assert ("old", "alte") in list(task.texts_of(data))
+    assert list(task.gold_of(data)) == [["alt", "alte", "meer", "mehr"]]
     assert len(data) == 5
     chance = task.baselines(data)["chance"]
     assert chance["precision_at_1_cosine"] == pytest.approx((2 / 4 + 1 / 4 + 2 / 4) / 3)

@@ -171,6 +171,7 @@ def test_files_of_bucc(prefix):
     assert (len(data.texts.source), len(data.texts.target), len(data.texts.gold)) == (6, 5, 3)
     assert (task.language(data), data.languages, len(data)) == ("de", ("de", "en"), 11)
     assert ("sentence 4",) in list(task.texts_of(data))
+    assert list(task.gold_of(data)) == [("0", "4"), ("3", "1"), ("5", "0")]
     few = task.read(f"de-en={prefix}", lenient=False, dropped=Counter(), limit=4).texts
     assert (few.source[-1], few.target_ids[-1], few.gold) == ("Satz 3", "en-3", {("de-3", "en-1")})
     with pytest.raises(UserError, match=r"no gold pairs of these sentences.*raise --limit"):

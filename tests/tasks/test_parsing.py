@@ -222,6 +222,12 @@ def test_relations_are_learnt_from_the_training_data_and_kept_in_the_settings(en
         assert again.config == work.config
 
 
+def test_the_gold_answers_are_heads_and_relations_as_they_are_scored():
+    items = dataset([tree([2, 0], ["nsubj:pass", "root"])])
+    assert list(parsing().gold_of(items)) == [("2", "0", "nsubj", "root")]
+    assert list(parsing(subtypes=True).gold_of(items)) == [("2", "0", "nsubj:pass", "root")]
+
+
 def test_scores_follow_the_settings():
     gold = tree([2, 0, 2, 2], ["nsubj:pass", "root", "obj", "punct"])
     found = Analysis((2, 0, 2, 3), ("nsubj", "root", "obl", "punct"))

@@ -38,6 +38,11 @@ from tests.tasks.questions import (
 # -- what is read
 
 
+def test_the_gold_answers_are_those_of_each_question():
+    items = dataset([question("Rome is old.", "Rome"), question("Rome is old.", "")])
+    assert list(QuestionAnswering().gold_of(items)) == [("Rome",), ()]
+
+
 @pytest.mark.parametrize(
     ("tags", "language", "direction"),
     [("en", "en", None), ("zh-CN", "zh", None), ("pt-BR", "pt", None), ("th-Thai", "th", None), ("sr-Latn", "sr", None),

@@ -36,6 +36,18 @@ def test_planted_links_give_planted_scores(tmp_path, encoder, monkeypatch):
     assert len(read) == 2
 
 
+def test_gold_links_are_recorded_with_the_scores(base, tmp_path):
+    task, read = data(tmp_path)
+    assert list(task.gold_of(read)) == [("[(0, 0)]", "[(0, 0), (1, 1)]"), ("[(0, 0)]", "[(0, 0)]")]
+    spec, found = f"en-de={tmp_path}/a.en,{tmp_path}/a.de,{tmp_path}/gold", []
+    for gold in ("0-0 1p1\n0-0\n", "0-0 1-1\n0-0\n", "1p1 0-0\n0-0\n"):
+        data(tmp_path, gold=gold)
+        rows = paralign.evaluate(str(base), task="alignment", data=spec, out=tmp_path / "e", quiet=True)
+        found.append((rows[0].settings["data"], rows[0].settings["gold"]))
+    assert len({texts for texts, _ in found}) == 1
+    assert found[0] == found[2] != found[1]
+
+
 def test_the_diagonal_baseline(tmp_path):
     task, read = data(tmp_path)
     # Links 0-0 0-1 1-2 and 0-0: two of four are possible and both sure ones are found.

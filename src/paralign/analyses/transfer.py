@@ -160,7 +160,7 @@ def transfer_points(rows: Iterable[Measurement]) -> tuple[list[Point], list[str]
         the points, and notes on encoders whose BZ and BS were measured in different ways.
 
     Raises:
-        UserError: if the test texts of BZ and BS differ, or alignment was measured in several ways.
+        UserError: if the test texts or gold answers of BZ and BS differ, or alignment was measured in several ways.
     """
     metrics: dict[str, str] = {}
     scores: dict[_Key, dict[bool, dict[tuple[str, ...], Measurement]]] = defaultdict(lambda: defaultdict(dict))
@@ -188,7 +188,7 @@ def transfer_points(rows: Iterable[Measurement]) -> tuple[list[Point], list[str]
         if not zero or not supervised:
             continue
         task, metric, language, model_hash, _ = key
-        _check_same_texts(zero + supervised, labels[key])
+        _check_same_data(zero + supervised, labels[key])
         points.append(
             Point(
                 task=task,
@@ -291,13 +291,14 @@ def _unpaired(
     ]
 
 
-def _check_same_texts(rows: Sequence[Measurement], label: str) -> None:
-    if len({str(row.settings["data"]) for row in rows if row.settings.get("data")}) > 1:  # older rows have none
-        row = rows[0]
-        raise UserError(
-            f"the test texts of {row.language} in {row.dataset} differ between runs of {row.task} {label}",
-            hint="evaluate all of them on one file, or give the runs of one file",
-        )
+def _check_same_data(rows: Sequence[Measurement], label: str) -> None:
+    for name, what in (("data", "test texts"), ("gold", "gold answers")):
+        if len({str(row.settings[name]) for row in rows if row.settings.get(name)}) > 1:  # older rows have none
+            row = rows[0]
+            raise UserError(
+                f"the {what} of {row.language} in {row.dataset} differ between runs of {row.task} {label}",
+                hint="evaluate all of them on one file, or give the runs of one file",
+            )
 
 
 def _alignment(rows: Sequence[Measurement]) -> float:

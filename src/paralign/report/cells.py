@@ -38,7 +38,9 @@ class Cell:
     """Why there are no items."""
     n_items: int | None = None
     data: frozenset[str] = frozenset()
-    """Fingerprints of the test items, ``settings["data"]`` of the rows."""
+    """Fingerprints of the test texts, ``settings["data"]`` of the rows."""
+    gold: frozenset[str] = frozenset()
+    """Fingerprints of their gold answers, ``settings["gold"]``; empty for rows of earlier versions."""
     baselines: dict[str, float] = field(default_factory=dict)
     """Scores of baselines on the same data; means over directions."""
     statistic: str = "ratio"
@@ -164,6 +166,7 @@ def build_cell(members: Iterable[Member], notes: list[str]) -> Cell:
         missing=missing,
         n_items=len(items[0]) if items and not missing else None,
         data=frozenset(str(row.settings["data"]) for row in rows if "data" in row.settings),
+        gold=frozenset(str(row.settings["gold"]) for row in rows if "gold" in row.settings),
         baselines=_baselines(rows),
         statistic=rows[0].statistic,
         interval=_recorded_interval(rows[0]) if len(rows) == 1 else None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -67,7 +67,11 @@ def measure(
     """
     model_facts = context.model_facts
     baselines = task.baselines(data)
-    settings = {"system": model_facts["method"], "control": model_facts["control"], "data": _digest(task, data)}
+    settings = {"system": model_facts["method"], "control": model_facts["control"]}
+    settings["data"] = _digest(task.texts_of(data))
+    gold = list(task.gold_of(data))
+    if any(gold):
+        settings["gold"] = _digest(gold)
     settings |= {name: model_facts[name] for name in ("origin", "lineage", "base") if model_facts.get(name)}
     settings |= dict(context.settings)
     if task.name not in TASKS:  # a report cannot look it up
@@ -162,10 +166,11 @@ def echo_summary(rows: Sequence[Measurement], quiet: bool) -> None:
         echo(f"{task} {dataset} {language}: {group[0].metric} {100 * mean:.1f}{spread} ({seeds}{gap})", quiet=quiet)
 
 
-def _digest(task: Task, data: Any) -> str:
-    """Return the digest of the texts in order: only scores of the same items are compared pairwise."""
+def _digest(items: Iterable[Sequence[str]]) -> str:
+    """Return the digest of the texts or gold answers of items, in order: only scores of the same items are compared
+    pairwise."""
     hasher = hashlib.blake2b(digest_size=8)
-    for texts in task.texts_of(data):
+    for texts in items:
         for text in texts:
             hasher.update(text.encode("utf-8", "surrogatepass") + b"\0")
         hasher.update(b"\1")

@@ -198,6 +198,13 @@ class Task(ABC):
         """Return the labels of each item, to warn about constant labels. Default: none."""
         return ()
 
+    def gold_of(self, data: Any) -> Iterable[Sequence[str]]:
+        """Return the gold answers of each item as text: with other ones, scores are not compared item by item.
+
+        Only what scores depend on, in addition to :meth:`texts_of`. Default: :meth:`labels_of`.
+        """
+        return self.labels_of(data)
+
     def warnings(self, data: Any) -> Sequence[str]:
         """Return warnings about how a data set is scored. Default: none."""
         return ()

@@ -138,6 +138,10 @@ class LexiconInduction(Task):
         """Return both words of each pair."""
         return ((data.source[i], data.target[j]) for i, j in data.gold.tolist())
 
+    def gold_of(self, data: Lexicon) -> Iterable[Sequence[str]]:
+        """Return the words to choose from; the translations are in :meth:`texts_of`."""
+        return (data.target,)
+
     def texts_by_language(self, data: Lexicon) -> Iterable[tuple[str, Iterable[str]]]:
         """Return both languages with their texts."""
         return zip(data.languages, (data.source, data.target), strict=True)

@@ -112,6 +112,12 @@ class Mining(Task):
         """Return every sentence of both sides."""
         return ((text,) for text in (*data.texts.source, *data.texts.target))
 
+    def gold_of(self, data: Corpora) -> Iterable[Sequence[str]]:
+        """Return the positions of the sentences of each gold pair."""
+        texts = data.texts
+        source, target = ({name: k for k, name in enumerate(ids)} for ids in (texts.source_ids, texts.target_ids))
+        return ((str(i), str(j)) for i, j in sorted((source[s], target[t]) for s, t in texts.gold))
+
     def texts_by_language(self, data: Corpora) -> Iterable[tuple[str, Iterable[str]]]:
         """Return both languages with their texts."""
         return zip(data.languages, (data.texts.source, data.texts.target), strict=True)

@@ -147,6 +147,10 @@ class Parsing(SupervisedTask):
         """Return the relations."""
         return item.deprels
 
+    def gold_of(self, data: Dataset[Tree]) -> Iterable[Sequence[str]]:
+        """Return the heads and the relations of each sentence."""
+        return ((*map(str, tree.heads), *self._names(tree.deprels)) for tree in data)
+
     def baseline_answers(self, data: Dataset[Tree]) -> Mapping[str, Callable[[Tree], Analysis]]:
         """Return the baseline ``adjacent``: the head of every word is the previous word, or always the next word.
 

@@ -228,6 +228,10 @@ class QuestionAnswering(SupervisedTask):
         """Return question and context."""
         return item.question, item.context
 
+    def gold_of(self, data: Dataset[Question]) -> Iterable[Sequence[str]]:
+        """Return the answers to each question."""
+        return (item.answers for item in data)
+
     def texts_by_language(self, data: Dataset[Question]) -> Iterable[tuple[str, Iterable[str]]]:
         """Return the languages of paragraphs and questions, with each paragraph once."""
         context, question, _ = _languages(data.name)

@@ -115,6 +115,11 @@ class WordAlignment(Task):
         """Return both sentences of each pair."""
         return data.pairs
 
+    def gold_of(self, data: Linked) -> Iterable[Sequence[str]]:
+        """Return the sure and the possible links of each pair."""
+        for gold in data.gold:
+            yield str(sorted(gold.sure)), str(sorted(gold.possible))
+
     def texts_by_language(self, data: Linked) -> Iterable[tuple[str, Iterable[str]]]:
         """Return both languages with their texts."""
         return zip(data.languages, ([a for a, _ in data.pairs], [b for _, b in data.pairs]), strict=True)
