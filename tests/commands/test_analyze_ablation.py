@@ -208,6 +208,17 @@ def test_cells_are_compared_seed_by_seed_with_the_bootstrap(tmp_path):
     assert math.isnan(whole.difference)
 
 
+def test_cells_say_whether_their_scores_are_errors(tmp_path):
+    items = np.ones(10)
+    info = {"title": "T", "main_metrics": ["accuracy"], "lower_is_better": ["accuracy"]}
+    (own,), _ = ablation_cells([
+        (folder, found.model_copy(update={"task": "my:T"}))
+        for folder, found in row("0-1", 0, 1.0, items, tmp_path / "a", task_info=info)
+    ])  # fmt: skip
+    (usual,), _ = ablation_cells(row("0-1", 0, 1.0, items, tmp_path / "b"))
+    assert (own.lower_is_better, usual.lower_is_better) == (True, False)
+
+
 def test_the_mean_of_targets_is_that_of_their_seeds_and_resamples(tmp_path):
     rng = np.random.default_rng(0)
     resets, sizes = ("", "0-1"), {"de": 200, "hi": 90, "en": 50}

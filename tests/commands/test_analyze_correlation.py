@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import shutil
 
 import pytest
@@ -43,19 +44,28 @@ def rows(languages=(("de", 0.1), ("zh", 0.4))):
     return out
 
 
-def test_errors_lose_what_accuracies_lose():
-    def as_errors(given):
-        own = {"task_info": {"title": "T", "main_metrics": ["wrong"], "lower_is_better": ["wrong"]}}
-        update = {"task": "my:T", "metric": "wrong", "value": 1 - given.value, "settings": given.settings | own}
-        return given.model_copy(update=update)
+def rows_of_errors():
+    own = {"task_info": {"title": "T", "main_metrics": ["wrong"], "lower_is_better": ["wrong"]}}
+    update = {"task": "my:T", "metric": "wrong"}
+    return [r.model_copy(update=update | {"value": 1 - r.value, "settings": r.settings | own})
+            if r.task == "pos" else r for r in rows() if r.metric != "other"]  # fmt: skip
 
+
+def test_errors_lose_what_accuracies_lose():
     points, _ = transfer_scores(rows())
-    errors, _ = transfer_scores([as_errors(r) if r.task == "pos" and r.metric == "accuracy" else r for r in rows()
-                                 if r.metric != "other"])  # fmt: skip
+    errors, _ = transfer_scores(rows_of_errors())
     assert [p.loss for p in errors] == pytest.approx([p.loss for p in points])
     assert [p.score for p in errors] == pytest.approx([1 - p.score for p in points])
     expected = [(c.predictor, pytest.approx(c.value)) for c in predictor_correlations(points)]
     assert [(c.predictor, c.value) for c in predictor_correlations(errors)] == expected
+
+
+def test_the_axis_says_which_way_round_scores_are_subtracted(tmp_path):
+    for name, given, label in (("a", rows(), "target − source"), ("e", rows_of_errors(), "source − target")):
+        write_results(tmp_path / name, [(r, None) for r in given])
+        analyze_correlation([tmp_path / name], out=tmp_path / f"out-{name}", quiet=True)
+        page = write_report([tmp_path / f"out-{name}"], tmp_path / "page.html").html.read_text()
+        assert set(re.findall("([^<>]+), points<", page)) == {label}
 
 
 def test_points_and_correlations_by_hand():

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import pytest
 
@@ -64,6 +65,17 @@ def test_errors_are_compared_the_other_way_round():
     assert sorted(round(100 * p.delta, 1) for p in points) == pytest.approx(sorted(gaps(NER)))
     (known,) = correlations(points)
     assert known.value == pytest.approx(0.7811, abs=5e-5)
+
+
+def test_the_axis_says_which_way_round_scores_are_subtracted(tmp_path):
+    info = {"title": "T", "main_metrics": ["wrong"], "lower_is_better": ["wrong"]}
+    known = row("twins", "precision_at_1_cosine", "en~inv", 0.5)
+    errors = changed(pair(task="my:T", metric="wrong"), task_info=info)
+    for name, rows, label in (("a", pair(), "zero-shot − supervised"), ("e", errors, "supervised − zero-shot")):
+        write_results(tmp_path / name, [(r, None) for r in [*rows, known]])
+        analyze_transfer([tmp_path / name], out=tmp_path / f"out-{name}", quiet=True)
+        page = write_report([tmp_path / f"out-{name}"], tmp_path / "page.html").html.read_text()
+        assert re.findall("Δ = ([^<]+)", page) == [label]
 
 
 def test_seeds_of_fine_tuning_are_averaged_and_half_a_pair_is_no_point():

@@ -79,6 +79,44 @@ def test_the_ablation_is_shaded_by_loss(tmp_path):
     assert [float(rows[4][name]) for name in ("value", "low", "high")] == pytest.approx([-0.3, -0.31, -0.29])
 
 
+def test_rising_errors_of_an_ablation_are_losses(tmp_path):
+    cells = [
+        cell("en", "", 0.1), cell("en", "0-1", 0.115, 0.015), cell("en", "2-3", 0.07, -0.03),
+        cell("de", "", 0.3), cell("de", "0-1", 0.6, 0.3), cell("de", "2-3", 0.325, 0.025, half=0.03),
+    ]  # fmt: skip
+    cells = [one | {"metric": "error", "lower_is_better": True} for one in cells]
+    page, paths = report(tmp_path, figure(tmp_path / "a", "ablation", cells=cells, notes=[]))
+    assert page.tables["pos"] == [["⇅", "no reset", "0-1", "2-3"], ["en → en", "10.0", "−1.5*", "+3.0*"],
+                                  ["en → de", "30.0", "−30.0*", "−2.5"]]  # fmt: skip
+    assert [tone for _, tone, _ in shaded_cells(page)] == [None, None, "gain", None, "much-worse", "worse"]
+    text = " ".join(page.text)
+    assert "transfer loses most when layers 0-1 are reset, -30.0 points (-31.0 to -29.0), -1.5 on the source." in text
+    assert "Smaller values are better: a change is negative where they rise." in text
+    rows = list(csv.DictReader(paths.figures.open()))
+    assert [float(rows[4][name]) for name in ("value", "low", "high")] == pytest.approx([0.3, 0.29, 0.31])
+
+
+def test_falling_errors_of_probes_are_gains(tmp_path):
+    def values(*errors):
+        return [{"layer": k, "value": error, "low": None, "high": None} for k, error in enumerate(errors)]
+
+    changes = [{"layer": k, "value": value, "low": value - 0.01, "high": value + 0.02}
+               for k, value in enumerate((-0.1, 0.05))]  # fmt: skip
+    shared = {"model_hash": "h", "control": False, "dataset": "d", "language": "de", "metric": "error", "n": 100,
+              "baselines": {}, "lower_is_better": True}  # fmt: skip
+    curves = [
+        shared | {"system": "base", "values": values(0.3, 0.2), "changes": []},
+        shared | {"system": "new", "values": values(0.2, 0.25), "changes": changes},
+    ]
+    page, _ = report(tmp_path, figure(tmp_path / "a", "probes", curves=curves, task="T", train="en", items=9))
+    assert shaded_cells(page) == [
+        ("+10.0", "gain", "new, de, layer 0: +10 (+8 to +11)"), ("-5.0", "worse", "new, de, layer 1: -5 (-7 to -4)"),
+    ]  # fmt: skip
+    text = " ".join(page.text)
+    assert "base: 20.0 at layer 1, 20.0 at the last; new: 20.0 at layer 0, 25.0 at the last" in text
+    assert "Smaller values are better: a change is negative where they rise." in text
+
+
 @pytest.mark.parametrize(
     ("more", "reason"),
     [

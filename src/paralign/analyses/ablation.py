@@ -19,7 +19,7 @@ from paralign.analyses.base import AnalysisResult
 from paralign.errors import UserError
 from paralign.metrics import Comparison, compare_over_seeds, mean_sd, paired_bootstrap_mean
 from paralign.results import Measurement, natural_sort_key, read_items
-from paralign.task_table import metric_without_conditions
+from paralign.task_table import metric_without_conditions, task_info
 
 __all__ = ["AblationCell", "ablation_cells", "ablation_result"]
 
@@ -50,6 +50,7 @@ class AblationCell:
         spread: standard deviation of the difference over seeds; NaN for fewer than two.
         targets: number of test sets; 1 except for the mean.
         items: number of test items of the interval, of the smallest test set for the mean; 0 without an interval.
+        lower_is_better: whether the scores are errors; a positive difference is then a loss.
     """
 
     task: str
@@ -69,6 +70,7 @@ class AblationCell:
     spread: float
     targets: int = 1
     items: int = 0
+    lower_is_better: bool = False
 
 
 _Runs = list[tuple[Path, Measurement]]
@@ -101,12 +103,14 @@ def ablation_cells(rows: Iterable[tuple[Path, Measurement]]) -> tuple[list[Ablat
             without_reset = [resets.get("", {}) for resets in test_sets]
             if not all(without_reset):
                 notes.append(f"{label}: nothing to compare with, no run without a reset")
+            _, first = next(iter(next(iter(test_sets[0].values())).values()))
+            errors = metric in task_info(task, first.settings).lower_is_better
             for reset in sorted(test_sets[0], key=lambda name: (name != "", natural_sort_key(name))):
                 reference: list[_BySeed] = without_reset if reset else [{} for _ in test_sets]
                 scores, items, note = _compare([resets[reset] for resets in test_sets], reference)
                 notes += [f"{label}, {reset}: no interval, {note}"] if note else []
                 names = (task, metric, dataset, system, model_hash, source, target, reset)
-                cells.append(AblationCell(*names, *scores, len(test_sets), items))
+                cells.append(AblationCell(*names, *scores, len(test_sets), items, errors))
     return cells, notes
 
 

@@ -55,6 +55,7 @@ class TransferScore:
         score: score on the target, mean over fine-tuning seeds.
         loss: score on the source minus score on the target, for errors the reverse; 0 if transfer loses nothing.
         known: predictor -> its value for this encoder and language.
+        lower_is_better: whether the scores are errors.
     """
 
     task: str
@@ -66,6 +67,7 @@ class TransferScore:
     score: float
     loss: float
     known: Mapping[str, float]
+    lower_is_better: bool = False
 
 
 @dataclass(frozen=True)
@@ -194,8 +196,8 @@ def transfer_scores(rows: Iterable[Measurement]) -> tuple[list[TransferScore], l
         values = predictor_values.get((model_hash, *sorted((source, language))), {})
         if on_source is not None and language != source and values:
             names = (task, metrics[task], source, language, systems[model_hash], model_hash)
-            loss = score - on_source if task in errors else on_source - score
-            points.append(TransferScore(*names, score=score, loss=round(loss, 12), known=values))
+            loss = round(score - on_source if task in errors else on_source - score, 12)
+            points.append(TransferScore(*names, score, loss, values, lower_is_better=task in errors))
     return sorted(points, key=lambda p: (p.task, p.source, p.language, p.system, p.model_hash)), notes
 
 

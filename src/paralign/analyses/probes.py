@@ -278,6 +278,7 @@ def _curves(
                     "dataset": name,
                     "language": part.language,
                     "metric": metric,
+                    "lower_is_better": metric in data.task.info.lower_is_better,
                     "n": len(scores[0].items),
                     "baselines": _baselines(baselines, metric),
                     "values": values,

@@ -32,6 +32,7 @@ _CAPTION = (
     " intervals over test items and, with two or more seeds, fine-tuning seeds; * where such an interval over both"
     f" excludes 0, for {MIN_ITEMS} or more items. {{seeds}} fine-tuning seed{{plural}}; layers are counted from 0."
 )
+_OF_ERRORS = " Smaller values are better: a change is negative where they rise."
 
 
 def draw_ablation(source: FigureSource) -> list[Figure]:
@@ -60,7 +61,7 @@ def _figure(source: FigureSource, task: str, metric: str, cells: Sequence[Row]) 
         for language in sources:
             title = name + f", from {language}" * (len(sources) > 1)
             key = f"{source.key}/{task}/{metric}/{system}/{model_hash}/{language}"
-            groups.append((key, title, _changes(of_system, language, resets)))
+            groups.append((key, title, _changes(list(map(_gain, of_system)), language, resets)))
     limits = _limits([change for *_, sides in groups for side in sides for change in side.values()])
     seeds = sorted({cell["seeds"] for cell in cells})
     caption = _CAPTION.format(
@@ -68,6 +69,7 @@ def _figure(source: FigureSource, task: str, metric: str, cells: Sequence[Row]) 
         seeds=format_range(seeds),
         plural="s" * (seeds != [1]),
     )
+    caption += _OF_ERRORS * bool(cells[0].get("lower_is_better"))
     return Figure(
         "Layer ablation",
         task,
@@ -80,6 +82,15 @@ def _figure(source: FigureSource, task: str, metric: str, cells: Sequence[Row]) 
         finding=" ".join(filter(None, (_finding(title, *sides) for _, title, sides in groups))),
         run=source.run.name,
     )
+
+
+def _gain(cell: Row) -> Row:
+    """Return a cell whose difference is positive if the score is better, also for errors."""
+    if not cell.get("lower_is_better"):  # figures of earlier versions do not say
+        return cell
+    low, high = cell["low"], cell["high"]
+    reversed_ends = {} if low is None else {"low": -high, "high": -low}
+    return {**cell, **reversed_ends, "difference": None if cell["difference"] is None else -cell["difference"]}
 
 
 def _table_rows(cells: Sequence[Row], prefix: str) -> list[tuple[str, dict[str, Row]]]:
@@ -159,6 +170,7 @@ def _finding(name: str, on_source: Changes, on_targets: Changes) -> str:
 def _table_cell(cell: Row | None, header: str) -> TableCell:
     if cell is None or cell["score"] is None:
         return TableCell("")
+    cell = _gain(cell)
     score = f"{100 * cell['score']:.1f}"
     sd = "" if cell["sd"] is None else f" ± {100 * cell['sd']:.1f}"
     reset = f"layers {cell['reset']} reset" if cell["reset"] else "no reset"

@@ -34,6 +34,7 @@ def _figure(source: FigureSource, task: str) -> Figure:
     systems = list(dict.fromkeys(point["system"] for point in points))
     styles = source.assign_styles(points)
     languages = sorted({point["language"] for point in points})
+    errors = any(point.get("lower_is_better") for point in points)  # figures of earlier versions do not say
     panels, numbers = [], list[Point]()
     for row in correlations:
         predictor = row["predictor"]
@@ -48,7 +49,7 @@ def _figure(source: FigureSource, task: str) -> Figure:
                     [_dot(point, predictor, styles) for point in measured],
                     languages,
                     x_label=predictor,
-                    y_label="target − source, points",
+                    y_label=f"{'source − target' if errors else 'target − source'}, points",
                 ),
                 description,
             )

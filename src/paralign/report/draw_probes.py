@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from paralign.report.comparison import mean_of_known
@@ -22,13 +22,14 @@ def draw_probes(source: FigureSource) -> list[Figure]:
     systems = list(dict.fromkeys(curve["system"] for curve in curves))
     styles = source.assign_styles(curves)
     names = _data_set_names(curves)
+    errors = bool(curves[0].get("lower_is_better"))  # figures of earlier versions do not say
     panels = []
     for name in dict.fromkeys(names):
         lines = [_line(curve, styles[curve["system"]]) for curve, own in zip(curves, names, strict=True) if own == name]
         top = 1.02 * max((value for line in lines for _, value in line.points), default=1)
         panels.append(layer_panel(f"{source.key}/{name}", name, lines, limits=(0, top)))
     changed = [
-        (f"{curve['system']}, {name}", [LayerChange(**change) for change in curve["changes"]])
+        (f"{curve['system']}, {name}", [_gain(LayerChange(**change), errors) for change in curve["changes"]])
         for curve, name in zip(curves, names, strict=True)
         if curve["changes"]
     ]
@@ -37,6 +38,7 @@ def draw_probes(source: FigureSource) -> list[Figure]:
         caption = (
             f"Change from {systems[0]} in points, by layer; * and shaded: the 95 % interval over test items excludes 0."
         )
+        caption += " Smaller values are better: a change is negative where they rise." * errors
         tables = [change_table(changed, caption, points=True)]
     metric = curves[0]["metric"].replace("_", " ")
     caption = (
@@ -59,7 +61,7 @@ def draw_probes(source: FigureSource) -> list[Figure]:
                 for v in curve["values"]
                 if v["value"] is not None
             ],
-            finding=_finding(curves, systems),
+            finding=_finding(curves, systems, min if errors else max),
         )
     ]
 
@@ -77,7 +79,15 @@ def _line(curve: Row, style: Style) -> LayerCurve:
     return LayerCurve(style, points, band, curve["baselines"].get("majority"))
 
 
-def _finding(curves: Sequence[Row], systems: Sequence[str]) -> str:
+def _gain(change: LayerChange, errors: bool) -> LayerChange:
+    """Return a change of the score that is positive if it is better."""
+    if not errors or change.value is None:
+        return change
+    low, high = (None if end is None else -end for end in (change.high, change.low))
+    return LayerChange(change.layer, -change.value, low, high)
+
+
+def _finding(curves: Sequence[Row], systems: Sequence[str], choose: Callable[..., int]) -> str:
     """Return a sentence on the best and the last layer of each encoder, means over data sets."""
     parts = []
     for system in systems:
@@ -85,7 +95,7 @@ def _finding(curves: Sequence[Row], systems: Sequence[str]) -> str:
         means = [mean_of_known([rows[k]["value"] for rows in layers]) for k in range(len(layers[0]))]
         known = {layer: mean for layer, mean in enumerate(means) if mean is not None}
         if known and means[-1] is not None:
-            best = max(known, key=lambda layer: known[layer])
+            best = choose(known, key=known.__getitem__)
             parts.append(f"{system}: {100 * known[best]:.1f} at layer {best}, {100 * means[-1]:.1f} at the last")
     count = len({(curve["language"], curve["dataset"]) for curve in curves})
     return f"Frozen probes, mean of {count} test set{'s' * (count > 1)}. {'; '.join(parts)}." if parts else ""

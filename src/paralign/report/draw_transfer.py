@@ -75,6 +75,7 @@ def _score_panel(key: str, rows: Sequence[Row], languages: Sequence[str], styles
 
 
 def _alignment_panel(key: str, rows: Sequence[Row], languages: Sequence[str], styles: Mapping[str, Style]) -> Panel:
+    errors = rows[0].get("lower_is_better")  # figures of earlier versions do not say
     dots = []
     for row in rows:
         x, y = 100 * row["alignment"], 100 * row["delta"]
@@ -86,7 +87,7 @@ def _alignment_panel(key: str, rows: Sequence[Row], languages: Sequence[str], st
         dots,
         languages,
         x_label="pieces whose twin is nearest, percent",
-        y_label="Δ = zero-shot − supervised",
+        y_label="Δ = supervised − zero-shot" if errors else "Δ = zero-shot − supervised",
     )
     description = "; ".join(
         f"{row['language']}, {row['system']}: alignment {100 * row['alignment']:.1f}, Δ {100 * row['delta']:+.1f}"
