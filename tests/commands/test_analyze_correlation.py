@@ -61,11 +61,12 @@ def test_errors_lose_what_accuracies_lose():
 
 
 def test_the_axis_says_which_way_round_scores_are_subtracted(tmp_path):
-    for name, given, label in (("a", rows(), "target − source"), ("e", rows_of_errors(), "source − target")):
-        write_results(tmp_path / name, [(r, None) for r in given])
+    for name, given in (("a", rows()), ("e", rows_of_errors())):
+        few = [r for r in given if r.where.pool is None or r.where.pool == "cls"]  # one predictor
+        write_results(tmp_path / name, [(r, None) for r in few])
         analyze_correlation([tmp_path / name], out=tmp_path / f"out-{name}", quiet=True)
-        page = write_report([tmp_path / f"out-{name}"], tmp_path / "page.html").html.read_text()
-        assert set(re.findall("([^<>]+), points<", page)) == {label}
+    page = write_report([tmp_path / "out-a", tmp_path / "out-e"], tmp_path / "page.html").html.read_text()
+    assert re.findall("([^<>]+), points<", page) == ["target − source", "source − target"]
 
 
 def test_points_and_correlations_by_hand():
@@ -87,6 +88,24 @@ def test_points_and_correlations_by_hand():
         assert math.isnan(c.low)  # two languages tell nothing of others
     assert found["retrieval, mean"].within == pytest.approx(-1)  # encoders that find more lose more, in each language
     assert found["cka, last layer"].within == pytest.approx(1)
+
+
+def test_equal_means_are_ties():
+    """0.1 and 0.2 have the mean 0.15000000000000002, which is not 0.15."""
+    sides = {"a": (0.1, 0.2), "b": (0.15, 0.15), "c": (0.3, 0.3), "d": (0.4, 0.4)}
+    given = [r for r in rows((("de", 0.1),)) if r.task == "pos"]
+    for model, (first, second) in sides.items():
+        for direction, value in (("en-de", first), ("de-en", second)):
+            found = row("retrieval", "accuracy_cosine", "de", value, model, pool="mean")
+            given.append(found.model_copy(update={"where": Where(pool="mean", direction=direction)}))
+        given += [row("similarity", "cka", "de", value, model, layer=k, pool="mean")
+                  for k, value in enumerate((0.9, first, second))]  # fmt: skip
+    points, _ = transfer_scores(given)
+    assert [p.known["retrieval, mean"] for p in points] == [0.15, 0.15, 0.3, 0.4]
+    found = {c.predictor: c for c in predictor_correlations(points)}
+    # Ranks 1.5 1.5 3 4 of the predictor and 1 2 3 4 of the scores: covariance 4.5, variances 4.5 and 5.
+    for name in ("retrieval, mean", "cka, mean of layers"):
+        assert found[name].value == pytest.approx(4.5 / math.sqrt(4.5 * 5))
 
 
 FOUR = (("de", 0.1), ("zh", 0.4), ("fr", 0.2), ("hi", 0.3))

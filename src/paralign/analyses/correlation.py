@@ -232,7 +232,10 @@ def _score_ways(row: Measurement, golds: Mapping[tuple[str, str], set[str]]) -> 
 def _predictor_values(
     predictors: Mapping[Any, float], of_layers: Mapping[Any, float]
 ) -> dict[tuple[Any, ...], dict[str, float]]:
-    """Return the predictors of each encoder and pair of languages; CKA of the last layer, and as a mean of layers."""
+    """Return the predictors of each encoder and pair of languages; CKA of the last layer, and as a mean of layers.
+
+    They are rounded so that equal values are equal, as means over seeds and layers are not always.
+    """
     by_pair: dict[tuple[Any, ...], dict[str, float]] = defaultdict(dict)
     for (*pair, name), value in predictors.items():
         by_pair[tuple(pair)][name] = value
@@ -243,7 +246,7 @@ def _predictor_values(
         without_embeddings = [value for layer, value in values.items() if layer] or list(values.values())
         mean = float(np.mean(without_embeddings))
         by_pair[key] |= {"cka, last layer": values[max(values)], "cka, mean of layers": mean}
-    return by_pair
+    return {pair: {name: round(value, 12) for name, value in values.items()} for pair, values in by_pair.items()}
 
 
 class _Values:

@@ -302,7 +302,7 @@ def _check_same_data(rows: Sequence[Measurement], label: str) -> None:
 
 
 def _alignment(rows: Sequence[Measurement]) -> float:
-    """Return the mean over both directions; NaN if it was not measured."""
+    """Return the mean over both directions, rounded so that equal means are equal; NaN if it was not measured."""
     ways = {f"{row.dataset} {row.split} {dict(sorted(_condition(row).items()))}" for row in rows}
     if len(ways) > 1:
         row = rows[0]
@@ -310,7 +310,7 @@ def _alignment(rows: Sequence[Measurement]) -> float:
             f"the alignment of {row.language} in {row.model} was measured in several ways: {'; '.join(sorted(ways))}",
             hint="give the runs of one of them",
         )
-    return _mean(rows) if rows else math.nan
+    return round(_mean(rows), 12) if rows else math.nan
 
 
 def _mean(rows: Sequence[Measurement]) -> float:
