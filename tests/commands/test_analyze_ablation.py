@@ -219,6 +219,13 @@ def test_cells_say_whether_their_scores_are_errors(tmp_path):
     assert (own.lower_is_better, usual.lower_is_better) == (True, False)
 
 
+def test_outputs_of_the_head_do_not_divide_cells(tmp_path):
+    items = np.ones(10)
+    rows = row("0-1", 0, 1.0, items, tmp_path / "a", task={"labels": ["a"]})
+    cells, notes = ablation_cells(rows + row("", 0, 0.5, items, tmp_path / "b", task={"labels": ["a", "b"]}))
+    assert ([(c.reset, c.score) for c in cells], notes) == ([("", 0.5), ("0-1", 1.0)], [])
+
+
 def test_the_mean_of_targets_is_that_of_their_seeds_and_resamples(tmp_path):
     rng = np.random.default_rng(0)
     resets, sizes = ("", "0-1"), {"de": 200, "hi": 90, "en": 50}

@@ -123,6 +123,14 @@ def test_other_test_sets_splits_settings_and_layers_are_other_points(other, name
     assert [p.delta for p in uneven] == [0, 0]
 
 
+def test_outputs_of_the_head_do_not_divide_points():
+    """They are those of the training data: BZ and BS may have other ones."""
+    zero, supervised = pair(task="topics")
+    rows = [*changed([zero], task={"labels": ["a", "b"]}), *changed([supervised], task={"labels": ["a"]})]
+    points, notes = transfer_points(rows)
+    assert ([(p.zero, p.supervised, p.condition) for p in points], notes) == ([(0.5, 0.9, "")], [])
+
+
 def test_questions_in_other_languages_are_other_points():
     rows = [
         found.model_copy(update={"where": Where(direction=direction)})

@@ -225,6 +225,20 @@ def test_a_single_loss_is_not_repeated_as_the_total(every):
     assert labels == ["ner", "nli", "paraphrase", "parsing", "pos", "qa"]
 
 
+def test_outputs_of_the_head_do_not_divide_a_table(tmp_path):
+    """They are those of the training data, of which some systems may have fewer."""
+    runs = [
+        add(tmp_path / name, share(right), task="topics", train="en", settings={"system": name, "task": settings})
+        for name, right, settings in (
+            ("one", 40, {"labels": ["a", "b"], "max_pieces": 164}), ("two", 60, {"labels": ["a"], "max_pieces": 164}),
+            ("cut", 50, {"labels": ["a"], "max_pieces": 64}),
+        )
+    ]  # fmt: skip
+    page, _ = text_of(write_report(runs, tmp_path / "r.html"))
+    tables = [[row[0] for row in rows[1:]] for name, rows in page.tables.items() if name.startswith("Topic")]
+    assert sorted(map(sorted, tables)) == [["cut"], ["one", "two"]]
+
+
 def test_questions_in_another_language_are_other_data(tmp_path):
     f1 = {(None, "en"): 90, (None, "de"): 70, ("en", "de"): 60, ("en", "es"): 40, ("de", "en"): 50, ("es", "de"): 20}
     f1[("de", "es")] = 30

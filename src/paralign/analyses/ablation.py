@@ -19,7 +19,7 @@ from paralign.analyses.base import AnalysisResult
 from paralign.errors import UserError
 from paralign.metrics import Comparison, compare_over_seeds, mean_sd, paired_bootstrap_mean
 from paralign.results import Measurement, natural_sort_key, read_items
-from paralign.task_table import metric_without_conditions, task_info
+from paralign.task_table import HEAD_OUTPUTS, metric_without_conditions, task_info
 
 __all__ = ["AblationCell", "ablation_cells", "ablation_result"]
 
@@ -173,7 +173,7 @@ def _group_rows(
         system = str(layers.pop("of", None) or row.settings.get("system") or row.model)
         other_layers = tuple(sorted((k, str(v)) for k, v in layers.items() if v not in ("", None)))
         settings = [
-            tuple(sorted((k, str(v)) for k, v in (row.settings.get(name) or {}).items()))
+            tuple(sorted((k, str(v)) for k, v in (row.settings.get(name) or {}).items() if k not in HEAD_OUTPUTS))
             for name in ("task", "training")
         ]
         key = (row.task, metric, system, row.model_hash, row.train, (row.split, other_layers, *settings))

@@ -16,7 +16,7 @@ from paralign.errors import UserError
 from paralign.metrics.correlation import spearman, spearman_interval
 from paralign.results import CHOSEN, Measurement, other_language, requested_layer
 from paralign.systems import encoder_labels
-from paralign.task_table import metric_without_conditions, task_info
+from paralign.task_table import HEAD_OUTPUTS, metric_without_conditions, task_info
 
 __all__ = [
     "PREDICTORS",
@@ -37,7 +37,7 @@ PREDICTORS = (
 """What can be measured of an encoder and a language without fine-tuning."""
 _MIN_POINTS = 4
 _Way = tuple[Hashable, str | None]
-_NO_MEASURE = ("halves", "streamed", "seed", "pool")
+_NO_MEASURE = {"halves", "streamed", "seed", "pool", *HEAD_OUTPUTS}
 """Settings that do not change what a measure means, and the pooling, which rows have in ``where``."""
 
 

@@ -23,7 +23,7 @@ from paralign.languages import parse_derived
 from paralign.metrics.correlation import spearman, spearman_interval
 from paralign.results import Measurement, other_language
 from paralign.systems import distinct_labels
-from paralign.task_table import metric_without_conditions, task_info
+from paralign.task_table import HEAD_OUTPUTS, metric_without_conditions, task_info
 
 __all__ = ["Correlation", "Point", "TransferAnalysis", "correlations", "transfer_points"]
 
@@ -32,8 +32,6 @@ _HEADER = (
     "task", "metric", "language", "system", "model_hash", "pretrain_seed", "BZ", "BS", "delta", "alignment",
     "finetune_seeds", "condition",
 )  # fmt: skip
-_FROM_DATA = ("types", "relations")
-"""Task settings that follow from the training data."""
 _Key = tuple[str, str, str, str, frozenset[tuple[str, str]]]
 """Task, metric, language, hash of the encoder, and how the score was measured."""
 
@@ -223,7 +221,7 @@ def _condition(row: Measurement) -> dict[str, str]:
         for name, value in settings.items() if isinstance(settings, Mapping) else ():
             if section == "training" and name == "sets" and isinstance(value, list):
                 value = [_without_language(str(one), row.language) for one in value]
-            if value not in ("", None) and name != "of" and not (section == "task" and name in _FROM_DATA):
+            if value not in ("", None) and name != "of" and not (section == "task" and name in HEAD_OUTPUTS):
                 condition[name] = " ".join(map(str, value)) if isinstance(value, list) else str(value)
     return condition
 

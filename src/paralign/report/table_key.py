@@ -10,14 +10,13 @@ from dataclasses import dataclass, field, replace
 from paralign.languages.derived_language import DERIVED_SEPARATOR, is_transformation
 from paralign.report.cells import Member
 from paralign.results import Measurement, natural_sort_key, other_language, requested_layer
-from paralign.task_table import TaskInfo, metric_without_conditions, task_info
+from paralign.task_table import HEAD_OUTPUTS, TaskInfo, metric_without_conditions, task_info
 
 __all__ = ["TableKey", "divide_by_layer", "divide_members", "training_languages"]
 
 _UNSCALED = {"loss", "perplexity"}
 _DATA_SETTINGS = {
-    "layer", "threshold", "candidates", "relations", "types",
-    "word_column", "tag_column", "one_based", "flipped",
+    "layer", "threshold", "candidates", "word_column", "tag_column", "one_based", "flipped", *HEAD_OUTPUTS
 }  # fmt: skip
 """Task settings that are shown elsewhere or follow from the data."""
 

@@ -19,7 +19,7 @@ from paralign.errors import UserError
 from paralign.models import local_folder
 from paralign.objectives import Objective
 from paralign.results import Seeds
-from paralign.task_table import TASKS
+from paralign.task_table import HEAD_OUTPUTS, TASKS
 from paralign.tasks import Task, find_task
 from paralign.tasks.supervised import SupervisedTask
 
@@ -27,8 +27,6 @@ __all__ = ["describe_encoder", "describe_fine_tuned", "describe_model", "saved_h
 
 _CAUSAL = " (causal LM, measured only)"
 """Added to the names of causal language models in tables."""
-_OUTPUTS = {"labels", "types", "relations"}
-"""Settings of tasks that name the outputs of a head, in their order."""
 
 
 class _EncoderFacts(BaseModel):
@@ -137,7 +135,7 @@ def saved_task(name: str | None, model: str, settings: Mapping[str, Any]) -> tup
     stored = facts.get("settings", {}) if facts and facts["task"] == name else {}
     task = find_task(name, merge(stored, settings))
     given = task.config.model_dump(mode="json")
-    for key in _OUTPUTS & settings.keys() & stored.keys():
+    for key in HEAD_OUTPUTS & settings.keys() & stored.keys():
         if given[key] != stored[key]:
             message = f"task.{key} differs from that of the model, which would give its outputs other names"
             raise UserError(message, where=model, hint=f"leave task.{key} out, or fine-tune another model with it")
