@@ -89,6 +89,25 @@ def test_a_baseline_that_differs_between_systems_is_left_out_with_a_note(tmp_pat
     assert [first[5], second[5]] == ["45.0", "45.0 †"], "each is held against its own data"
 
 
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (({"data": "t", "gold": "1"}, {"data": "t", "gold": "1"}), "so their heads have different labels."),
+        (({"data": "t"}, {"data": "t", "gold": "1"}), "so their heads have different labels, or the test sets do."),
+        (({"data": "t", "gold": "1"}, {"data": "t", "gold": "2"}), "so they were measured on different data."),
+        (({"data": "t", "gold": "1"}, {"data": "u", "gold": "1"}), "so they were measured on different data."),
+        (({}, {}), "so they were measured on different data."),
+    ],
+)
+def test_the_note_says_why_a_baseline_differs(tmp_path, data, reason):
+    runs = []
+    for name, chance, more in zip("ab", (1 / 3, 1 / 4), data, strict=True):
+        settings = {"system": name, "baselines": {"chance": chance}} | more
+        runs.append(add(tmp_path / name, share(40), task="topics", settings=settings))
+    _, text = text_of(write_report(runs, tmp_path / "r.html"))
+    assert f"The baseline 'chance' is not shown for de: it differs between systems, {reason}" in text
+
+
 def test_runs_without_baselines_have_none(tmp_path):
     run = measure(tmp_path / "a", {"de": 10}, majority=None)
     page, text = text_of(write_report([run], tmp_path / "r.html"))

@@ -96,6 +96,8 @@ def test_topics_that_training_data_lack_are_wrong_and_named(task):
         "3 sentences have topics that the training data do not have: 'politics', 'health'",
     )
     assert task.warnings(dataset(items[:1])) == ()
+    chance = task.baselines(dataset(items))["chance"]["accuracy"]
+    assert chance == pytest.approx(np.mean([answer == label for answer in NAMES for label in gold]))
 
 
 def test_trained_evaluated_and_predicted(base, tmp_path):

@@ -28,7 +28,8 @@ class Baseline:
 def collect_baselines(rows: Sequence[Mapping[str, Cell]], others: Sequence[str], notes: list[str]) -> list[Baseline]:
     """Return the baselines that the rows of a table record, chance first.
 
-    Systems with different values of a baseline were measured on different data: the value is left out, with a note.
+    Systems with different values of a baseline were measured on different data, or choose from different labels: the
+    value is left out, with a note.
 
     Args:
         rows: the cells of each system, by language.
@@ -47,13 +48,26 @@ def collect_baselines(rows: Sequence[Mapping[str, Cell]], others: Sequence[str],
             for language, values in recorded[name].items()
             if max(values) - min(values) <= _TOLERANCE
         }
-        different = sorted(recorded[name].keys() - agreed.keys())
-        if different:
+        different: dict[str, list[str]] = {}
+        for language in sorted(recorded[name].keys() - agreed.keys()):
+            measured = [cells[language] for cells in rows if language in cells]
+            reason = _reason([cell for cell in measured if name in cell.baselines])
+            different.setdefault(reason, []).append(language)
+        for reason, languages in different.items():
             notes.append(
-                f"The baseline {name!r} is not shown for {', '.join(different)}: it differs between systems, so they"
-                " were measured on different data."
+                f"The baseline {name!r} is not shown for {', '.join(languages)}: it differs between systems, {reason}."
             )
         values = [agreed[language] for language in others if language in agreed]
         complete = bool(others) and len(values) == len(others)
         baselines.append(Baseline(name, agreed, math.fsum(values) / len(values) if complete else None))
     return baselines
+
+
+def _reason(cells: Sequence[Cell]) -> str:
+    """Return why a baseline of systems differs, as far as their rows record what they were measured on."""
+    same_texts = len({cell.data for cell in cells}) == 1 and all(cell.data for cell in cells)
+    golds = {cell.gold for cell in cells if cell.gold}
+    if not same_texts or len(golds) > 1:
+        return "so they were measured on different data"
+    unknown = "" if all(cell.gold for cell in cells) else ", or the test sets do"  # rows of earlier versions
+    return f"so their heads have different labels{unknown}"
