@@ -226,6 +226,13 @@ def test_outputs_of_the_head_do_not_divide_cells(tmp_path):
     assert ([(c.reset, c.score) for c in cells], notes) == ([("", 0.5), ("0-1", 1.0)], [])
 
 
+def test_mapped_scores_are_other_cells(tmp_path):
+    items = np.ones(10)
+    rows = row("0-1", 0, 1.0, items, tmp_path / "a") + row("", 0, 0.75, items, tmp_path / "b")
+    mapped = row("", 0, 0.5, items, tmp_path / "c", maps=["de→en (shift)"])
+    assert ablation_cells(rows + mapped) == ablation_cells(rows)
+
+
 def test_the_mean_of_targets_is_that_of_their_seeds_and_resamples(tmp_path):
     rng = np.random.default_rng(0)
     resets, sizes = ("", "0-1"), {"de": 200, "hi": 90, "en": 50}

@@ -153,6 +153,16 @@ def test_mapped_vectors_are_another_way():
     assert notes == [f"measured in several ways: {usual} counts, {usual}, maps ['de: hmm'] does not"]
 
 
+def test_mapped_scores_of_a_head_are_another_way():
+    """Of models that were evaluated after their fine-tuning, with and without maps."""
+    later = [r.model_copy(update={"settings": {"system": r.settings["system"]}}) if r.train else r for r in rows()]
+    mapped = [r.model_copy(update={"value": 0.0, "settings": r.settings | {"maps": ["de: hmm"]}})
+              for r in later if (r.task, r.metric, r.language, r.model) == ("pos", "accuracy", "de", "a")]  # fmt: skip
+    points, notes = transfer_scores([*later, *mapped])
+    assert points == transfer_scores(later)[0]
+    assert notes == ["measured in several ways: pos on d test counts, pos on d test, maps ['de: hmm'] does not"]
+
+
 def test_what_does_not_count():
     some = [r for r in rows() if not (r.task == "pos" and r.language == "en")]
     assert transfer_scores(some)[0] == []  # no score of the source

@@ -109,6 +109,7 @@ def changed(rows, *, dataset="d", split="test", **settings):
         ({"training": {"epochs": 9}}, ("", "epochs 9")),
         ({"task": {"max_pieces": 64}}, ("", "max_pieces 64")),
         ({"layers": {"of": "S", "reset": "0-1"}}, ("", "reset 0-1")),
+        ({"maps": ["de→en (shift)"]}, ("", "maps de→en (shift)")),
     ],
 )
 def test_other_test_sets_splits_settings_and_layers_are_other_points(other, names):
@@ -121,6 +122,7 @@ def test_other_test_sets_splits_settings_and_layers_are_other_points(other, name
     )
     uneven, _ = transfer_points([*one, *two, changed(pair(0.3, 0.3, head=1), **other)[1]])
     assert [p.delta for p in uneven] == [0, 0]
+    assert {p.system for p in points} == {"S"}
 
 
 def test_outputs_of_the_head_do_not_divide_points():

@@ -176,7 +176,8 @@ def _group_rows(
             tuple(sorted((k, str(v)) for k, v in (row.settings.get(name) or {}).items() if k not in HEAD_OUTPUTS))
             for name in ("task", "training")
         ]
-        key = (row.task, metric, system, row.model_hash, row.train, (row.split, other_layers, *settings))
+        maps = tuple(map(str, row.settings.get("maps") or ()))
+        key = (row.task, metric, system, row.model_hash, row.train, (row.split, other_layers, maps, *settings))
         groups[key][row.where.direction or row.language, row.dataset][reset][row.seeds.finetune] = (folder, row)
     return groups
 

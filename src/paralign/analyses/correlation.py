@@ -225,7 +225,7 @@ def _score_ways(row: Measurement, golds: Mapping[tuple[str, str], set[str]]) -> 
     parts.append(_describe_settings(row.settings.get("task")))
     texts = _test_texts(row)
     gold = str(row.settings.get("gold", "")) if len(golds.get(texts, ())) > 1 else ""
-    test = " ".join(filter(None, [*parts, texts[1], gold]))
+    test = " ".join(filter(None, [*parts, texts[1], gold])) + _maps(row)
     return [((row.task, row.train), training), ((row.task, row.train, row.language), test)]
 
 

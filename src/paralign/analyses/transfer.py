@@ -216,6 +216,8 @@ def _is_main_metric(row: Measurement, metrics: dict[str, str]) -> bool:
 def _condition(row: Measurement) -> dict[str, str]:
     """Return how a score was measured, apart from encoder, language and seed."""
     condition = {"data": _without_language(row.dataset, row.language), "split": row.split}
+    if row.settings.get("maps"):
+        condition["maps"] = ", ".join(map(str, row.settings["maps"]))
     for section in ("task", "training", "layers"):
         settings = row.settings.get(section)
         for name, value in settings.items() if isinstance(settings, Mapping) else ():
@@ -240,8 +242,8 @@ def _labels(rows: Iterable[tuple[_Key, Measurement]]) -> dict[_Key, str]:
     """Return the label of each key. Encoders of several languages, pretrained alike, may have the same."""
     by_language: dict[str, list[tuple[_Key, Measurement]]] = defaultdict(list)
     for key, row in rows:
-        # How it was fine-tuned is part of the condition.
-        plain = {name: value for name, value in row.settings.items() if name not in ("training", "layers")}
+        # How it was fine-tuned and its maps are part of the condition.
+        plain = {name: value for name, value in row.settings.items() if name not in ("training", "layers", "maps")}
         by_language[row.language].append((key, row.model_copy(update={"settings": plain})))
     out: dict[_Key, str] = {}
     for members in by_language.values():
