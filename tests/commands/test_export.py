@@ -73,6 +73,27 @@ def test_the_pool_is_that_it_was_aligned_by(make_encoder, tmp_path, objectives, 
     assert "# PPA" in (out / "README.md").read_text()
 
 
+def test_means_that_differ_from_ours_are_announced(base, tmp_path, capsys):
+    for pool in ("mean", "cls"):
+        out = paralign.export(str(base), tmp_path / pool, pool=pool)
+        assert ("includes special pieces in the mean" in capsys.readouterr().err) == (pool == "mean")
+        assert ("special ones included" in (out / "README.md").read_text()) == (pool == "mean")
+    paralign.export(str(base), tmp_path / "quiet", pool="mean", quiet=True)
+    assert not capsys.readouterr().err
+
+
+def test_scores_of_the_other_pooling_are_not_listed(base, tmp_path):
+    paralign.evaluate(str(base), task="retrieval", data="en-de=smallworld:100-110", out=tmp_path / "scores", quiet=True)
+    file = tmp_path / "scores/results.jsonl"
+    rows = [row for row in file.read_text().splitlines(keepends=True) if json.loads(row)["where"]["pool"] == "mean"]
+    file.write_text("".join(rows))
+    out = paralign.export(str(base), tmp_path / "mean", pool="mean", results=tmp_path / "scores", quiet=True)
+    assert ", mean |" in (out / "README.md").read_text()
+    with pytest.raises(UserError, match="scores: the scores are of other pooling than cls"):
+        paralign.export(str(base), tmp_path / "cls", pool="cls", results=tmp_path / "scores", quiet=True)
+    assert not (tmp_path / "cls").exists()
+
+
 def test_long_texts_are_cut_where_the_encoder_ends(base, tmp_path):
     out = paralign.export(str(base), tmp_path / "out", pool="cls", quiet=True)
     encoder = Encoder.from_pretrained(base).eval()
@@ -164,13 +185,15 @@ def test_the_card_says_base_languages_data_and_the_scores_of_the_results(base, t
     rows = [row for path in sorted(scores.iterdir()) for row in read_results(path) if row.model == str(encoder)]
     main = [row for row in rows if row.metric in ("accuracy_cosine", "aer")]
     assert len(main) == 5
-    for row in main:
+    exported = [row for row in main if row.where.pool != "cls"]  # the encoder is exported with pooling mean
+    for row in exported:
         at = row.settings.get("chosen") or row.where.model_dump()
         where = f"layer {at['layer']}" + (f", {at['pool']}" if at["pool"] else "")
         language = row.where.direction or "de"
         line = f"| {language} | {row.metric} | {where} | {row.n} | {100 * row.value:.1f} |"
         assert line in card
-    assert card.count("accuracy_cosine") == 4
+    assert len(exported) == 3
+    assert card.count("accuracy_cosine") == 2
     # Of an encoder without its last layer, only the scores of the layers that remain.
     encoder_results = tmp_path / "low"
     for data in ("en-de=smallworld:100-140", "en-de=smallworld:140-180"):

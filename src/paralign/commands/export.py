@@ -58,7 +58,7 @@ def export(
         trim_vocabulary: texts, ``LANG=PATH``. Pieces that none of them uses are removed, except special pieces and
             single characters; texts of kept pieces have the same vectors. Empty: nothing is removed.
         results: folders with runs that evaluated this encoder; their main scores are listed in the model card, of the
-            layers that remain. Not with ``trim_vocabulary``. Empty: the card has no scores.
+            layers that remain and of the exported pooling. Not with ``trim_vocabulary``. Empty: the card has no scores.
         lenient: drop and count lines of ``trim_vocabulary`` that cannot be read.
         quiet: whether to print nothing.
 
@@ -67,7 +67,7 @@ def export(
 
     Raises:
         UserError: if the encoder cannot be read, if it has no such layer, if the folder exists, if ``results`` has no
-            score of this encoder and layer, or with ``results`` and ``trim_vocabulary``.
+            score of this encoder, layer and pooling, or with ``results`` and ``trim_vocabulary``.
     """
     out = Path(out)
     check_new_folder(out)
@@ -87,7 +87,7 @@ def export(
         raise UserError(f"the encoder has no hidden state {layer} to export", hint=f"use 1 to {encoder.layers}")
     layers = encoder.layers
     kept = layers if layer is None else layer
-    scores = _scores(results, encoder, model, kept)
+    scores = _pooled_by(pool, _scores(results, encoder, model, kept), results)
     if layer is not None and layer != layers:
         before = encoder.encode(_SAMPLE, layer=layer)
         keep_layers(encoder.model, layer)
@@ -140,6 +140,9 @@ def export(
         (part / "README.md").write_text(sentence_card(exported, facts, scores), encoding="utf-8")
     description = "state of the first piece" if pool == "cls" else "mean over pieces"
     description += "" if layer is None else f", layer {layer}"
+    if pool == "mean":
+        note = "sentence-transformers includes special pieces in the mean, paralign leaves them out: vectors differ"
+        echo(f"note: {note}", quiet=quiet)
     echo(f"{out}  ({description})", quiet=quiet)
     return out
 
@@ -176,6 +179,19 @@ def _scores(folders: Sequence[str | Path], encoder: Encoder, model: str, layer: 
     if not kept:
         message = f"the scores of {model} are of layers above {layer} or of all layers"
         raise UserError(message, where=folders[0], hint=f"evaluate it with --layer {layer}, or omit --results")
+    return kept
+
+
+def _pooled_by(pool: str, scores: Sequence[Measurement], folders: Sequence[str | Path]) -> list[Measurement]:
+    """Return the measurements without those of sentence vectors of another pooling.
+
+    Raises:
+        UserError: if no measurement remains.
+    """
+    kept = [row for row in scores if layer_and_pool(row)[1] in ("", pool)]
+    if scores and not kept:
+        message = f"the scores are of other pooling than {pool}"
+        raise UserError(message, where=folders[0], hint="use --pool as in the evaluation, or omit --results")
     return kept
 
 

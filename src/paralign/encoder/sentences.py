@@ -91,7 +91,7 @@ class EncodesText:
         normalize_embeddings: bool = False,
         convert_to_tensor: bool = False,
     ) -> Vectors | Tensor | HiddenStates:
-        """Return sentence vectors, as ``SentenceTransformer.encode`` does: in fp32, without dropout or gradient.
+        """Return sentence vectors in the form of ``SentenceTransformer.encode``: in fp32, without dropout or gradient.
 
         Texts of similar length are encoded together, on the device of the encoder (``encoder.to("cuda")`` moves it).
         Texts that are longer than the encoder accepts are cut. :meth:`tokenize` and :meth:`encode_layers` are the steps
@@ -102,8 +102,9 @@ class EncodesText:
             texts: n sentences, or a single one.
             language: their language. It matters if the encoder has a map for it (:meth:`use_map`), or if it is derived
                 by ``trans`` or ``tinv``. None: no particular one.
-            pool: ``mean`` over pieces, special ones excluded; ``cls``, the first piece, which suits encoders aligned
-                with MoCo; or ``last``, the last piece, for causal language models.
+            pool: ``mean`` over pieces, special ones excluded (sentence-transformers includes them: its vectors
+                differ); ``cls``, the first piece, which suits encoders aligned with MoCo; or ``last``, the last piece,
+                for causal language models.
             layer: hidden state, as in :meth:`layer_number`: 0 is the embeddings, -1 the last, 0.67 two thirds of the
                 depth.
             normalize_embeddings: divide each vector by its length, so that dot products are cosines.
