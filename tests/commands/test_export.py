@@ -94,6 +94,36 @@ def test_scores_of_the_other_pooling_are_not_listed(base, tmp_path):
     assert not (tmp_path / "cls").exists()
 
 
+def test_the_pool_of_a_sentence_transformers_folder_is_kept(base, tmp_path, capsys):
+    ours = paralign.export(str(base), tmp_path / "ours", pool="cls", quiet=True)
+    loaded(ours).save(str(tmp_path / "theirs"))  # in the format of the installed version
+    for name in ("ours", "theirs"):
+        out = paralign.export(str(tmp_path / name), tmp_path / f"{name}-again", quiet=True)
+        assert loaded(out)[1].pooling_mode == "cls"
+    assert not capsys.readouterr().err
+
+
+def test_modules_that_paralign_does_not_apply_are_named(base, tmp_path, capsys):
+    folder = paralign.export(str(base), tmp_path / "dense", pool="mean", quiet=True)
+    Encoder.from_pretrained(folder)
+    assert not capsys.readouterr().err
+    modules = json.loads((folder / "modules.json").read_text())
+    for number, kind in ((2, "Dense"), (3, "Normalize")):
+        modules += [{"idx": number, "path": f"{number}_{kind}", "type": f"sentence_transformers.models.{kind}"}]
+    (folder / "modules.json").write_text(json.dumps(modules))
+    (folder / "1_Pooling/config.json").write_text('{"pooling_mode_cls_token": true, "pooling_mode_max_tokens": true}')
+    Encoder.from_pretrained(folder)
+    assert f"{folder} pools with cls+max and applies Dense; paralign reads" in capsys.readouterr().err
+    (folder / "1_Pooling/config.json").write_text('{"pooling_mode": "cls"}')
+    for pool, said in (("mean", "pools with cls and applies Dense;"), ("cls", "dense applies Dense;")):
+        settings = {"training": {"steps": 1, "batch": 4}, "distill": {"teacher": str(folder), "pool": pool}}
+        run = {"pairs": "en-de=smallworld:0-20", "recipe": "distill", "settings": settings}
+        paralign.align(str(base), out=tmp_path / pool, **run)
+        assert capsys.readouterr().err.count(said) == 1
+    paralign.align(str(base), out=tmp_path / "quiet", quiet=True, **run)
+    assert not capsys.readouterr().err
+
+
 def test_long_texts_are_cut_where_the_encoder_ends(base, tmp_path):
     out = paralign.export(str(base), tmp_path / "out", pool="cls", quiet=True)
     encoder = Encoder.from_pretrained(base).eval()

@@ -17,7 +17,10 @@ def command(
     out: Annotated[Path, typer.Option("--out", "-o", help="Output folder; must not exist.")],
     pool: Annotated[
         Literal["cls", "mean"] | None,
-        typer.Option(help="Pooling of the sentence vector; default: the one the encoder was aligned with, else mean."),
+        typer.Option(
+            help="Pooling of the sentence vector; default: that of a sentence-transformers folder, or the one the "
+            "encoder was aligned with, else mean."
+        ),
     ] = None,
     layer: Annotated[int | None, typer.Option(help="Hidden state to export; higher layers are removed.", min=1)] = None,
     trim_vocabulary: Annotated[

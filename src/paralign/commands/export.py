@@ -18,11 +18,13 @@ from paralign.encoder import Encoder
 from paralign.encoder.card import read_provenance, write_provenance
 from paralign.encoder.hf import base_of, has_pooling_option
 from paralign.encoder.layers import keep_layers
+from paralign.encoder.sentence_modules import sentence_modules
 from paralign.encoder.tokenizer import save_tokenizer
 from paralign.encoder.trimming import count_pieces
 from paralign.encoder.trimming import trim_vocabulary as trim_vocabulary_of
 from paralign.errors import UserError
 from paralign.folders import atomic_folder, check_new_folder
+from paralign.models import local_folder
 from paralign.results import Measurement
 from paralign.runs.groups import command_line, results_of
 from paralign.runs.sentence_card import ExportedEncoder, layer_and_pool, sentence_card
@@ -53,7 +55,8 @@ def export(
         model: the encoder: a folder, a name on the hub, or an encoder that comes with paralign.
         out: the folder to create.
         pool: ``cls``, the state of the first piece, or ``mean`` over all pieces (in paralign itself, ``mean`` excludes
-            special pieces). None: the one its objectives were trained with, ``moco`` first; otherwise ``mean``.
+            special pieces). None: that of the model if it is a sentence-transformers folder; the one its objectives
+            were trained with, ``moco`` first; otherwise ``mean``.
         layer: number of the hidden state; layers above it are removed. None: the last.
         trim_vocabulary: texts, ``LANG=PATH``. Pieces that none of them uses are removed, except special pieces and
             single characters; texts of kept pieces have the same vectors. Empty: nothing is removed.
@@ -78,9 +81,9 @@ def export(
     paths = (path for spec in specs for path in spec.paths)
     check_readable_again(paths, "--trim-vocabulary reads the text twice")
     echo_language_warnings(specs, quiet)
-    encoder = Encoder.from_pretrained(model)
+    encoder = Encoder.from_pretrained(model, quiet=quiet)
     facts = read_provenance(model)
-    pool = pool or _trained_pool(facts)
+    pool = pool or _trained_pool(model, facts)
     if pool not in ("cls", "mean"):
         raise UserError(f"unknown pool {pool!r}", hint="use cls or mean")
     if layer is not None and not 1 <= layer <= encoder.layers:
@@ -147,8 +150,11 @@ def export(
     return out
 
 
-def _trained_pool(facts: Mapping[str, Any]) -> Literal["cls", "mean"]:
-    """Return the pooling that the objectives of an encoder were trained with."""
+def _trained_pool(model: str, facts: Mapping[str, Any]) -> Literal["cls", "mean"]:
+    """Return the pooling of a sentence-transformers folder, or that an encoder's objectives were trained with."""
+    of_folder, _ = sentence_modules(str(local_folder(model)))
+    if of_folder in ("cls", "mean"):
+        return "cls" if of_folder == "cls" else "mean"
     objectives = sorted(facts.get("objectives", ()), key=lambda name: name != "moco")
     settings = facts.get("settings")
     sections = [settings.get(name) if isinstance(settings, Mapping) else None for name in objectives]

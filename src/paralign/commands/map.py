@@ -68,7 +68,7 @@ def make_map(
     check_new_folder(Path(out))
     if kind not in KINDS:
         raise UserError(f"unknown kind of map {kind!r}", hint=" or ".join(KINDS))
-    encoder = Encoder.from_pretrained(model).to(best_device())
+    encoder = Encoder.from_pretrained(model, quiet=quiet).to(best_device())
     layer = _layer(encoder, layer)
     text, word_links = read_aligned_text(
         spec,
@@ -141,7 +141,7 @@ def make_text_maps(
         raise UserError(f"--components has no effect with --kind {kind}", hint="remove it")
     components = 1 if components is None else components
     echo_language_warnings(specs, quiet)
-    encoder = Encoder.from_pretrained(model).to(best_device())
+    encoder = Encoder.from_pretrained(model, quiet=quiet).to(best_device())
     layer = _layer(encoder, layer)
     if not 1 <= components < encoder.width:
         raise UserError(f"cannot remove {components} components", hint=f"choose 1 to {encoder.width - 1}")

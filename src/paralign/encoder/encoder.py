@@ -84,7 +84,12 @@ class Encoder(EncodesText, nn.Module):
 
     @classmethod
     def from_pretrained(
-        cls: type[E], name: str | Path, *, chunk_cost: int | None = None, allow_causal: bool = False
+        cls: type[E],
+        name: str | Path,
+        *,
+        chunk_cost: int | None = None,
+        allow_causal: bool = False,
+        quiet: bool = False,
     ) -> E:
         """Load an encoder from a folder or the Hugging Face hub. Only safetensors are read.
 
@@ -92,11 +97,12 @@ class Encoder(EncodesText, nn.Module):
             name: a folder, a name on the hub, or the name of an encoder that comes with paralign.
             chunk_cost: see :class:`Encoder`.
             allow_causal: whether it may be a causal language model, to measure it.
+            quiet: print no notes about the model.
 
         Raises:
             UserError: if weights, config or tokenizer are missing or cannot be read, or if it is not an encoder.
         """
-        model = load_model(str(name), allow_causal=allow_causal)
+        model = load_model(str(name), allow_causal=allow_causal, quiet=quiet)
         tokenizer = load_tokenizer(str(name), needs_mask=not families.is_causal(model.config))
         return cls(model, tokenizer, name=str(name), chunk_cost=chunk_cost)
 

@@ -80,7 +80,7 @@ class SimilarityAligner(Aligner):
             hint = "leave --symmetrize out, or add --set words.matching=transport"
             raise UserError("itermax has no two directions to combine", hint=hint)
         assert options.model is not None
-        self.encoder = Encoder.from_pretrained(options.model, allow_causal=True).to(best_device())
+        self.encoder = Encoder.from_pretrained(options.model, allow_causal=True, quiet=options.quiet).to(best_device())
 
     def align(self, count: int) -> WordLinks:
         text = f"linked {{:,}} of {count:,} pairs"
