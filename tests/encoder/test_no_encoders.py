@@ -78,6 +78,13 @@ def _fourier(folder, tokenizer):
     return save(AutoModelForMaskedLM.from_config(AutoConfig.for_model("fnet", **TINY)), tokenizer, folder)
 
 
+def _convolutions(folder, tokenizer):
+    """Concatenates the embeddings of neighbors, padding too, whose new embedding is zero."""
+    sizes = {"embedding_size": 16, "true_hidden_size": 32, "intra_bottleneck_size": 32, "num_feedforward_networks": 1}
+    config = AutoConfig.for_model("mobilebert", **TINY, **sizes)
+    return save(AutoModelForMaskedLM.from_config(config), tokenizer, folder)
+
+
 def _pictures(folder, tokenizer):
     config = AutoConfig.for_model("vit", image_size=32, **{k: TINY[k] for k in list(TINY)[:4]})
     return save(AutoModel.from_config(config), tokenizer, folder)
@@ -94,6 +101,7 @@ def _pictures(folder, tokenizer):
         (_foreign, "the family 'bertolini' needs code from the model's folder, which paralign does not run"),
         (_nameless, "cannot load the model"),
         (_fourier, "the states of a sentence depend on its padding"),
+        (_convolutions, "mobilebert models cannot be used: the states of a sentence depend on its padding"),
         (_pictures, "vit models cannot be used as text encoders"),
     ],
 )

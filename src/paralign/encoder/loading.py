@@ -248,8 +248,8 @@ def _check_encodes(model: Any, name: str) -> None:
     base = base_of(model).eval()
     try:
         rows = model.get_input_embeddings().weight.shape[0]
-        pad = min(max(0, getattr(model.config, "pad_token_id", None) or 0), rows - 1)
-        ids = torch.tensor([[rows // 2, rows // 2 + 1, last, pad] for last in (rows // 3, rows // 4)])
+        # Padding is an ordinary piece: new embeddings of the padding piece are zero, which hides what depends on it.
+        ids = torch.tensor([[rows // 2, rows // 2 + 1, last, rows // 5] for last in (rows // 3, rows // 4)])
         mask = torch.tensor([[1, 1, 1, 0]] * 2)
         out = base(input_ids=ids, attention_mask=mask, output_hidden_states=True, return_dict=True)
         alone = base(input_ids=ids[:1, :3], attention_mask=mask[:1, :3], return_dict=True).last_hidden_state
