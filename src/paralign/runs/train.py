@@ -20,6 +20,7 @@ from paralign.encoder import Encoder
 from paralign.encoder.card import lineage, read_provenance, write_card
 from paralign.encoder.hf import set_dropout
 from paralign.encoder.loading import sentence_note
+from paralign.encoder.precision import choose_precision
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
 from paralign.languages.dictionary import Dictionary
@@ -242,6 +243,7 @@ def prepare_training(
     parts = processes() if config.training.shard else 1
     check_memory(encoder, best_device(), parts=parts)
     check_trackers(options.track)
+    choose_precision(config.training.precision, [encoder], quiet=True)  # refuses bf16 before a corpus is built
     check_objectives(config, encoder, base=inputs.base, links=inputs.links, dictionary=inputs.dictionary)
     _echo_notes(config, encoder, inputs, quiet=options.quiet)
     if config.training.dropout is not None:
