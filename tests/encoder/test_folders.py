@@ -54,6 +54,16 @@ def test_a_saved_encoder_is_a_plain_folder(arch, sentences, tmp_path):
     assert again.max_pieces == 64
 
 
+def test_wrong_targets_of_a_saved_encoder_are_refused(encoder, tmp_path):
+    with pytest.raises(UserError, match=r"model: weights cannot be saved as 'bf16' \(use fp32 or fp16\)"):
+        encoder.save_pretrained(tmp_path / "model", weights="bf16")
+    assert not (tmp_path / "model").exists()
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(UserError, match="file: a file, not a folder"):
+        encoder.save_pretrained(tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 def test_from_scratch_has_the_requested_shape(tokenizer):
     encoder = Encoder.from_scratch("bert:3x64", tokenizer, max_length=48, seed=1)
     assert (encoder.layers, encoder.width, encoder.max_pieces) == (3, 64, 48)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -146,8 +147,15 @@ class Encoder(EncodesText, nn.Module):
             folder: the folder to write to.
             weights: ``fp32``, or ``fp16`` for half the size. The folder still loads as fp32, and the weights of this
                 encoder are rounded in the same way.
+
+        Raises:
+            UserError: for other weights, or if there is a file in the place of the folder.
         """
         folder = Path(folder)
+        if weights not in ("fp32", "fp16"):
+            raise UserError(f"weights cannot be saved as {weights!r}", where=folder, hint="use fp32 or fp16")
+        if folder.exists() and not folder.is_dir():
+            raise UserError("a file, not a folder", where=folder, hint="give the folder to write the encoder to")
         write = hf.save_half if weights == "fp16" else hf.save
         write(self.model, folder, head=not (self.has_head and self.head_is_new))
         tok.save_tokenizer(self.tokenizer, folder)
@@ -250,13 +258,15 @@ class Encoder(EncodesText, nn.Module):
         >>> [encoder.layer_number(layer) for layer in (2, -1, 0.5, 1.0, 1)]
         [2, 4, 2, 4, 1]
         """
-        if isinstance(layer, float) and 0 < layer <= 1:
+        if not isinstance(layer, Real) or isinstance(layer, bool):
+            number = -1
+        elif isinstance(layer, float) and 0 < layer <= 1:
             number = round(layer * self.layers)
         else:
             number = int(layer) + (self.layers + 1) * (layer < 0) if float(layer).is_integer() else -1
         if not 0 <= number <= self.layers:
             hint = f"layers are 0 (embeddings) to {self.layers}, -1 is the last, and 0.67 is two thirds of the depth"
-            raise UserError(f"there is no layer {layer}", where=self.name or None, hint=hint)
+            raise UserError(f"there is no layer {layer!r}", where=self.name or None, hint=hint)
         return number
 
     def encode_views(self, requests: Sequence[tuple[View, Sequence[int]]]) -> list[list[HiddenStates]]:
