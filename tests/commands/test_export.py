@@ -32,6 +32,13 @@ def test_first_pieces_are_ours(base, tmp_path, layer):
     assert np.abs(loaded(out).encode(TEXTS) - ours["cls"]).max() < 1e-5
 
 
+def test_layers_are_counted_as_by_the_encoder(base, tmp_path):
+    for name, layer in (("number", "1"), ("negative", "-2"), ("fraction", "0.5")):
+        assert main(["export", str(base), "--out", str(tmp_path / name), "--layer", layer, "--quiet"]) == 0
+        assert Encoder.from_pretrained(tmp_path / name).layers == 1
+    assert "--layer 0.5" in (tmp_path / "fraction/README.md").read_text()
+
+
 def test_a_final_norm_changes_the_vectors_of_a_middle_layer(make_encoder, tmp_path, capsys):
     """ModernBERT normalizes its last hidden state, so that its first layers alone give other vectors."""
     make_encoder("modernbert:2x32").save_pretrained(tmp_path / "model")
@@ -135,7 +142,12 @@ def test_long_texts_are_cut_where_the_encoder_ends(base, tmp_path):
 
 @pytest.mark.parametrize(
     ("more", "message"),
-    [(["--layer", "7"], "no hidden state 7"), (["--pool", "max"], "max"), (["--layer", "0"], "--layer")],
+    [
+        (["--layer", "7"], "no layer 7 (layers are 1 to 2"),
+        (["--pool", "max"], "max"),
+        (["--layer", "0"], "no layer 0"),
+        (["--layer", "x"], "not a number"),
+    ],
 )
 def test_bad_input(base, tmp_path, capsys, more, message):
     assert main(["export", str(base), "--out", str(tmp_path / "out"), *more]) == 2

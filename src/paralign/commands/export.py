@@ -43,7 +43,7 @@ def export(
     out: str | Path,
     *,
     pool: Literal["cls", "mean"] | None = None,
-    layer: int | None = None,
+    layer: float | None = None,
     trim_vocabulary: str | Sequence[str] = (),
     results: str | Sequence[str | Path] = (),
     lenient: bool = False,
@@ -57,7 +57,8 @@ def export(
         pool: ``cls``, the state of the first piece, or ``mean`` over all pieces (in paralign itself, ``mean`` excludes
             special pieces). None: that of the model if it is a sentence-transformers folder; the one its objectives
             were trained with, ``moco`` first; otherwise ``mean``.
-        layer: number of the hidden state; layers above it are removed. None: the last.
+        layer: hidden state, from 1, or as in :meth:`paralign.Encoder.layer_number`; layers above it are removed. None:
+            the last.
         trim_vocabulary: texts, ``LANG=PATH``. Pieces that none of them uses are removed, except special pieces and
             single characters; texts of kept pieces have the same vectors. Empty: nothing is removed.
         results: folders with runs that evaluated this encoder; their main scores are listed in the model card, of the
@@ -86,17 +87,15 @@ def export(
     pool = pool or _trained_pool(model, facts)
     if pool not in ("cls", "mean"):
         raise UserError(f"unknown pool {pool!r}", hint="use cls or mean")
-    if layer is not None and not 1 <= layer <= encoder.layers:
-        raise UserError(f"the encoder has no hidden state {layer} to export", hint=f"use 1 to {encoder.layers}")
     layers = encoder.layers
-    kept = layers if layer is None else layer
+    kept = encoder.layer_number(-1 if layer is None else layer, least=1)
     scores = _pooled_by(pool, _scores(results, encoder, model, kept), results)
-    if layer is not None and layer != layers:
-        before = encoder.encode(_SAMPLE, layer=layer)
-        keep_layers(encoder.model, layer)
+    if kept != layers:
+        before = encoder.encode(_SAMPLE, layer=kept)
+        keep_layers(encoder.model, kept)
         change = np.abs(encoder.encode(_SAMPLE) - before).max() / np.abs(before).max()
         if change > _ROUNDING:
-            text = f"the exported encoder normalizes its last hidden state, paralign reads state {layer} without"
+            text = f"the exported encoder normalizes its last hidden state, paralign reads state {kept} without"
             if scores:
                 raise UserError(f"{text}: the scores of --results are not those of its vectors", hint="omit --results")
             echo(f"note: {text}: its vectors differ by up to {change:.2%}", quiet=quiet)
@@ -142,7 +141,7 @@ def export(
         )
         (part / "README.md").write_text(sentence_card(exported, facts, scores), encoding="utf-8")
     description = "state of the first piece" if pool == "cls" else "mean over pieces"
-    description += "" if layer is None else f", layer {layer}"
+    description += "" if layer is None else f", layer {kept}"
     if pool == "mean":
         note = "sentence-transformers includes special pieces in the mean, paralign leaves them out: vectors differ"
         echo(f"note: {note}", quiet=quiet)

@@ -244,12 +244,13 @@ class Encoder(EncodesText, nn.Module):
 
     encode = EncodesText.encode  # so that it is documented with this class
 
-    def layer_number(self, layer: float) -> int:
+    def layer_number(self, layer: float, *, least: int = 0) -> int:
         """Return the number of a hidden state, 0 (embeddings) to L.
 
         Args:
             layer: a number, which counts from the end if negative (-1: the last), or a fraction of the depth: a
                 ``float`` above 0, up to 1.0 (the last).
+            least: the smallest number that can be used: 1 where the embeddings cannot.
 
         Raises:
             UserError: if there is no such layer.
@@ -264,8 +265,9 @@ class Encoder(EncodesText, nn.Module):
             number = round(layer * self.layers)
         else:
             number = int(layer) + (self.layers + 1) * (layer < 0) if float(layer).is_integer() else -1
-        if not 0 <= number <= self.layers:
-            hint = f"layers are 0 (embeddings) to {self.layers}, -1 is the last, and 0.67 is two thirds of the depth"
+        if not least <= number <= self.layers:
+            first = "0 (embeddings)" if least == 0 else least
+            hint = f"layers are {first} to {self.layers}, -1 is the last, and 0.67 is two thirds of the depth"
             raise UserError(f"there is no layer {layer!r}", where=self.name or None, hint=hint)
         return number
 
