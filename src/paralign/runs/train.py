@@ -319,7 +319,7 @@ def _echo_notes(config: RunConfig, encoder: Encoder, inputs: TrainingInputs, *, 
     if encoder.head_is_new and (inputs.heldout is not None or any(kind.needs_logits for kind in kinds)):
         echo(f"note: {inputs.base} has no vocabulary head; it gets a new one", quiet=quiet)
     for kind in kinds:
-        section = config.section(kind.name)
+        section = getattr(config, kind.name)
         for teacher in kind.encoders(section):
             if note := sentence_note(teacher, getattr(section, "pool", "mean")):
                 echo(note, quiet=quiet)
