@@ -120,6 +120,20 @@ def test_links_in_python_can_be_symmetrized(tmp_path, kept, method):
         WordAligner.load(kept, "unionn")
 
 
+def test_what_is_no_sentence_pair_is_named(kept):
+    aligner = WordAligner.load(kept)
+    for sentence in (None, 3, b"w1", ["w1", None]):
+        with pytest.raises(UserError, match=r"^neither a text nor a list of words: "):
+            aligner.align(sentence, "W1x")
+    pair = ("w1 w2", ["W1x", "W2x"])
+    assert list(aligner.align_many([pair, list(pair)])) == [[(0, 0), (1, 1)]] * 2
+    for wrong in ("ab", ("a", "b", "c"), None, ()):
+        with pytest.raises(UserError, match=r"^pair 1: not a source and a target sentence \(give"):
+            list(aligner.align_many([pair, wrong]))
+    with pytest.raises(UserError, match=r"^pair 1: neither a text nor a list of words: None"):
+        list(aligner.align_many([pair, ("w1", None)]))
+
+
 @pytest.mark.parametrize("parts", [1, 3, 64])
 def test_parts_in_order_are_the_whole(tmp_path, kept, parts):
     spec = write(tmp_path / "a.tsv", toy(40, seed=1))

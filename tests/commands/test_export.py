@@ -32,6 +32,13 @@ def test_first_pieces_are_ours(base, tmp_path, layer):
     assert np.abs(loaded(out).encode(TEXTS) - ours["cls"]).max() < 1e-5
 
 
+def test_layers_are_counted_as_by_the_encoder(base, tmp_path):
+    for name, layer in (("number", "1"), ("negative", "-2"), ("fraction", "0.5")):
+        assert main(["export", str(base), "--out", str(tmp_path / name), "--layer", layer, "--quiet"]) == 0
+        assert Encoder.from_pretrained(tmp_path / name).layers == 1
+    assert "--layer 0.5" in (tmp_path / "fraction/README.md").read_text()
+
+
 def test_a_final_norm_changes_the_vectors_of_a_middle_layer(make_encoder, tmp_path, capsys):
     """ModernBERT normalizes its last hidden state, so that its first layers alone give other vectors."""
     make_encoder("modernbert:2x32").save_pretrained(tmp_path / "model")
@@ -73,6 +80,57 @@ def test_the_pool_is_that_it_was_aligned_by(make_encoder, tmp_path, objectives, 
     assert "# PPA" in (out / "README.md").read_text()
 
 
+def test_means_that_differ_from_ours_are_announced(base, tmp_path, capsys):
+    for pool in ("mean", "cls"):
+        out = paralign.export(str(base), tmp_path / pool, pool=pool)
+        assert ("includes special pieces in the mean" in capsys.readouterr().err) == (pool == "mean")
+        assert ("special ones included" in (out / "README.md").read_text()) == (pool == "mean")
+    paralign.export(str(base), tmp_path / "quiet", pool="mean", quiet=True)
+    assert not capsys.readouterr().err
+
+
+def test_scores_of_the_other_pooling_are_not_listed(base, tmp_path):
+    paralign.evaluate(str(base), task="retrieval", data="en-de=smallworld:100-110", out=tmp_path / "scores", quiet=True)
+    file = tmp_path / "scores/results.jsonl"
+    rows = [row for row in file.read_text().splitlines(keepends=True) if json.loads(row)["where"]["pool"] == "mean"]
+    file.write_text("".join(rows))
+    out = paralign.export(str(base), tmp_path / "mean", pool="mean", results=tmp_path / "scores", quiet=True)
+    assert ", mean |" in (out / "README.md").read_text()
+    with pytest.raises(UserError, match="scores: the scores are of other pooling than cls"):
+        paralign.export(str(base), tmp_path / "cls", pool="cls", results=tmp_path / "scores", quiet=True)
+    assert not (tmp_path / "cls").exists()
+
+
+def test_the_pool_of_a_sentence_transformers_folder_is_kept(base, tmp_path, capsys):
+    ours = paralign.export(str(base), tmp_path / "ours", pool="cls", quiet=True)
+    loaded(ours).save(str(tmp_path / "theirs"))  # in the format of the installed version
+    for name in ("ours", "theirs"):
+        out = paralign.export(str(tmp_path / name), tmp_path / f"{name}-again", quiet=True)
+        assert loaded(out)[1].pooling_mode == "cls"
+    assert not capsys.readouterr().err
+
+
+def test_modules_that_paralign_does_not_apply_are_named(base, tmp_path, capsys):
+    folder = paralign.export(str(base), tmp_path / "dense", pool="mean", quiet=True)
+    Encoder.from_pretrained(folder)
+    assert not capsys.readouterr().err
+    modules = json.loads((folder / "modules.json").read_text())
+    for number, kind in ((2, "Dense"), (3, "Normalize")):
+        modules += [{"idx": number, "path": f"{number}_{kind}", "type": f"sentence_transformers.models.{kind}"}]
+    (folder / "modules.json").write_text(json.dumps(modules))
+    (folder / "1_Pooling/config.json").write_text('{"pooling_mode_cls_token": true, "pooling_mode_max_tokens": true}')
+    Encoder.from_pretrained(folder)
+    assert f"{folder} pools with cls+max and applies Dense; paralign reads" in capsys.readouterr().err
+    (folder / "1_Pooling/config.json").write_text('{"pooling_mode": "cls"}')
+    for pool, said in (("mean", "pools with cls and applies Dense;"), ("cls", "dense applies Dense;")):
+        settings = {"training": {"steps": 1, "batch": 4}, "distill": {"teacher": str(folder), "pool": pool}}
+        run = {"pairs": "en-de=smallworld:0-20", "recipe": "distill", "settings": settings}
+        paralign.align(str(base), out=tmp_path / pool, **run)
+        assert capsys.readouterr().err.count(said) == 1
+    paralign.align(str(base), out=tmp_path / "quiet", quiet=True, **run)
+    assert not capsys.readouterr().err
+
+
 def test_long_texts_are_cut_where_the_encoder_ends(base, tmp_path):
     out = paralign.export(str(base), tmp_path / "out", pool="cls", quiet=True)
     encoder = Encoder.from_pretrained(base).eval()
@@ -84,7 +142,12 @@ def test_long_texts_are_cut_where_the_encoder_ends(base, tmp_path):
 
 @pytest.mark.parametrize(
     ("more", "message"),
-    [(["--layer", "7"], "no hidden state 7"), (["--pool", "max"], "max"), (["--layer", "0"], "--layer")],
+    [
+        (["--layer", "7"], "no layer 7 (layers are 1 to 2"),
+        (["--pool", "max"], "max"),
+        (["--layer", "0"], "no layer 0"),
+        (["--layer", "x"], "not a number"),
+    ],
 )
 def test_bad_input(base, tmp_path, capsys, more, message):
     assert main(["export", str(base), "--out", str(tmp_path / "out"), *more]) == 2
@@ -164,13 +227,15 @@ def test_the_card_says_base_languages_data_and_the_scores_of_the_results(base, t
     rows = [row for path in sorted(scores.iterdir()) for row in read_results(path) if row.model == str(encoder)]
     main = [row for row in rows if row.metric in ("accuracy_cosine", "aer")]
     assert len(main) == 5
-    for row in main:
+    exported = [row for row in main if row.where.pool != "cls"]  # the encoder is exported with pooling mean
+    for row in exported:
         at = row.settings.get("chosen") or row.where.model_dump()
         where = f"layer {at['layer']}" + (f", {at['pool']}" if at["pool"] else "")
         language = row.where.direction or "de"
         line = f"| {language} | {row.metric} | {where} | {row.n} | {100 * row.value:.1f} |"
         assert line in card
-    assert card.count("accuracy_cosine") == 4
+    assert len(exported) == 3
+    assert card.count("accuracy_cosine") == 2
     # Of an encoder without its last layer, only the scores of the layers that remain.
     encoder_results = tmp_path / "low"
     for data in ("en-de=smallworld:100-140", "en-de=smallworld:140-180"):

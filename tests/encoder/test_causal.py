@@ -42,6 +42,13 @@ def causal(folder):
     return Encoder.from_pretrained(folder, allow_causal=True).eval()
 
 
+def test_the_note_on_causal_models_can_be_silenced(folder, capsys):
+    Encoder.from_pretrained(folder, allow_causal=True)
+    assert "is a causal language model" in capsys.readouterr().err
+    Encoder.from_pretrained(folder, allow_causal=True, quiet=True)
+    assert not capsys.readouterr().err
+
+
 def without_names(texts):
     return [text for text in texts if "<" not in text]
 

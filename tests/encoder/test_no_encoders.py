@@ -78,6 +78,13 @@ def _fourier(folder, tokenizer):
     return save(AutoModelForMaskedLM.from_config(AutoConfig.for_model("fnet", **TINY)), tokenizer, folder)
 
 
+def _convolutions(folder, tokenizer):
+    """Concatenates the embeddings of neighbors, padding too, whose new embedding is zero."""
+    sizes = {"embedding_size": 16, "true_hidden_size": 32, "intra_bottleneck_size": 32, "num_feedforward_networks": 1}
+    config = AutoConfig.for_model("mobilebert", **TINY, **sizes)
+    return save(AutoModelForMaskedLM.from_config(config), tokenizer, folder)
+
+
 def _pictures(folder, tokenizer):
     config = AutoConfig.for_model("vit", image_size=32, **{k: TINY[k] for k in list(TINY)[:4]})
     return save(AutoModel.from_config(config), tokenizer, folder)
@@ -94,6 +101,7 @@ def _pictures(folder, tokenizer):
         (_foreign, "the family 'bertolini' needs code from the model's folder, which paralign does not run"),
         (_nameless, "cannot load the model"),
         (_fourier, "the states of a sentence depend on its padding"),
+        (_convolutions, "mobilebert models cannot be used: the states of a sentence depend on its padding"),
         (_pictures, "vit models cannot be used as text encoders"),
     ],
 )
@@ -247,19 +255,19 @@ def test_the_encoder_alone_is_loaded_from_weights_of_any_class(kind, tokenizer, 
     config = kind.config_class(**{k: v for k, v in (TINY | ids).items() if hasattr(known, k)})
     model = kind(config).eval()
     encoder = Encoder.from_pretrained(save(model, tokenizer, tmp_path / "alone")).eval()
-    assert "it gets a new one" in capsys.readouterr().err
+    assert encoder.head_is_new
+    assert not capsys.readouterr().err  # the head is not used yet
     inputs = {"input_ids": torch.tensor([[7, 8, 9]])}
     with torch.no_grad():
         wanted = model.base_model(**inputs).last_hidden_state
         torch.testing.assert_close(encoder.model.base_model(**inputs).last_hidden_state, wanted)
 
 
-def test_an_encoder_without_head_gets_a_random_head_and_keeps_its_weights(tokenizer, tmp_path, capsys):
+def test_an_encoder_without_head_gets_a_random_head_and_keeps_its_weights(tokenizer, tmp_path):
     """Sentence encoders lie about as ``BertModel``: alignment without scores leaves their random head alone."""
     torch.manual_seed(0)
     folder = save(BertModel(BertConfig(**TINY)), tokenizer, tmp_path / "bare")
     start = Encoder.from_pretrained(folder)
-    assert "it gets a new one" in capsys.readouterr().err
     made = align(folder, tmp_path / "run", "moco")
     end = Encoder.from_pretrained(made)
     assert end.digest() == json.loads((made / "paralign.json").read_text())["model_hash"]
@@ -271,6 +279,20 @@ def test_an_encoder_without_head_gets_a_random_head_and_keeps_its_weights(tokeni
         assert torch.equal(theirs, end.model.base_model(**inputs).last_hidden_state)
         before = start.model.base_model(**inputs).last_hidden_state
     assert not torch.equal(theirs, before)
+
+
+def test_a_new_head_is_announced_where_it_is_used(tokenizer, tmp_path, capsys):
+    folder = save(BertModel(BertConfig(**TINY)), tokenizer, tmp_path / "headless")
+    for objective, quiet in (("mlm", False), ("mlm", True), ("in_batch", False)):
+        settings = QUICK | {"objectives": [objective]}
+        paralign.align(
+            str(folder), out=tmp_path / f"{objective}-{quiet}", pairs=PAIRS, recipe="tlm-mini",
+            settings=settings, overrides="training.head_steps=1", quiet=quiet,
+        )  # fmt: skip
+        said = capsys.readouterr().err
+        announced = objective == "mlm" and not quiet
+        assert (f"note: {folder} has no vocabulary head; it gets a new one\n" in said) == announced
+        assert not (quiet and said)
 
 
 def test_a_pooling_layer_is_left_out(tokenizer, tmp_path):

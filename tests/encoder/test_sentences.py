@@ -118,8 +118,29 @@ def test_long_texts_are_cut(encoder):
         ({"texts": ["a", None]}, "texts are strings, not NoneType"),
         ({"texts": "a", "pool": "max"}, "unknown pooling 'max'"),
         ({"texts": "a", "layer": 9}, "there is no layer 9"),
+        ({"texts": "a", "layer": "2"}, "there is no layer '2'"),
+        ({"texts": "a", "layer": None}, "there is no layer None"),
+        ({"texts": None}, "texts are strings, not NoneType"),
+        ({"texts": ["a", "b\ud800c"]}, r"text 1 has a lone surrogate, which is no character: 'b\\ud800c' \(remove"),
     ],
 )
 def test_mistakes(encoder, arguments, message):
     with pytest.raises(UserError, match=message):
         encoder.encode(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [
+        ("batch_size", "texts of similar length are encoded together"),
+        ("show_progress_bar", "leave it out"),
+        ("convert_to_numpy", "convert_to_tensor=True"),
+        ("device", r"encoder\.to\(device\)"),
+        ("prompt", "in front of the texts"),
+        ("pooling", "use pool"),
+        ("normalise_embeddings", "did you mean 'normalize_embeddings'"),
+    ],
+)
+def test_arguments_of_sentence_transformers_lead_to_ours(encoder, name, instead):
+    with pytest.raises(TypeError, match=rf"encode\(\) has no argument '{name}' \(.*{instead}"):
+        encoder.encode("a", **{name: None})

@@ -8,10 +8,15 @@ import threading
 import numpy as np
 import pytest
 import torch
+from transformers import DebertaConfig, DebertaForMaskedLM
 
+import paralign
+from paralign.encoder import Encoder
 from paralign.encoder.hf import layer_stack
+from paralign.encoder.precision import choose_precision
 from paralign.errors import UserError
 from paralign.objectives import Objective
+from paralign.tasks.base import find_task
 from paralign.training import Stopped, TrainingConfig
 from paralign.training import trainer as loop
 from paralign.training.optimizer import learning_rate
@@ -205,6 +210,30 @@ def test_runs_of_different_precision_in_one_process(make_encoder, store, tmp_pat
         outcome = trainer(make_encoder(), store, tmp_path / f"{precision}", precision=precision, steps=2).train()
         assert outcome.precision == precision
         assert all(np.isfinite(v) for losses in losses_of(tmp_path / precision) for v in losses.values())
+
+
+def test_models_without_bf16_are_trained_in_fp32_or_refused(tokenizer, store, tmp_path, capsys, monkeypatch):
+    """DeBERTa (v1) fills masks with the minimum of fp32, which bf16 does not have."""
+    monkeypatch.setattr("paralign.encoder.precision.has_bf16", lambda: True)
+    config = DebertaConfig(
+        vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64,
+        pad_token_id=0, relative_attention=True, pos_att_type=["p2c", "c2p"],
+    )  # fmt: skip
+    encoder = Encoder(DebertaForMaskedLM(config), tokenizer, name="v1")
+    outcome = trainer(encoder, store, tmp_path / "auto", precision="auto", steps=1).train()
+    assert outcome.precision == "fp32"
+    assert choose_precision("auto", [encoder]) == "fp32"
+    assert "note: deberta models cannot be computed in bf16: " in capsys.readouterr().err
+    with pytest.raises(UserError, match=r"v1: deberta models cannot .* \(use --precision fp32\)"):
+        trainer(encoder, store, tmp_path / "bf16", precision="bf16", steps=1)
+    with pytest.raises(UserError, match=r"\(use --set task\.precision=fp32\)"):
+        find_task("retrieval", {"precision": "bf16"}).autocast(encoder)
+    encoder.save_pretrained(tmp_path / "v1")
+    with pytest.raises(UserError, match=r"\(use --set words\.precision=fp32\)"):
+        paralign.align_words(
+            "en-de=smallworld:0-4", method="similarity", model=tmp_path / "v1", overrides="words.precision=bf16",
+            out=tmp_path / "links",
+        )  # fmt: skip
 
 
 def test_training_in_a_thread_works_without_signals(make_encoder, store, tmp_path):

@@ -106,11 +106,17 @@ def test_linked_words_become_more_similar_and_results_record_the_map(base, tmp_p
     assert rows[0].settings["system"].endswith(", mapped")
 
 
+@pytest.mark.parametrize("layer", [1, -2, 0.5])
+def test_layers_are_counted_as_by_the_encoder(base, tmp_path, layer):
+    made = paralign.make_map(str(base), pairs="en-de=smallworld:0-40", layer=layer, out=tmp_path / "map", quiet=True)
+    assert made.facts["layer"] == 1
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ({"layer": 9}, "no layer 9 to map"),
-        ({"layer": 0}, "no layer 0 to map"),
+        ({"layer": 9}, "there is no layer 9"),
+        ({"layer": 0}, r"there is no layer 0 \(layers are 1 to 2"),
         ({"kind": "crooked"}, "unknown kind of map 'crooked'"),
         ({"pairs": "en-de=smallworld:0-2"}, "fewer than the 32 dimensions"),
         ({"method": "hmn"}, "did you mean 'hmm'"),

@@ -134,7 +134,7 @@ def test_a_map_of_version_1_has_no_bias(base, tmp_path):
         (["--kind", "lir", "--text", TEXT[0], "--text", TEXT[0]], "two texts are in one language"),
         (["--kind", "lir", "--text", TEXT[0], "--text", TEXT[1], "--components", "32"], "cannot remove 32 components"),
         (["--kind", "lir", "--text", "en=smallworld:0-3", "--text", TEXT[1], "--components", "4"], "4 components of 3"),
-        (["--kind", "lir", "--text", TEXT[0], "--text", TEXT[1], "--layer", "9"], "there is no layer 9 to map"),
+        (["--kind", "lir", "--text", TEXT[0], "--text", TEXT[1], "--layer", "9"], "there is no layer 9"),
         ([*SHIFT, "--method", "ibm"], "--method has no effect with --text"),
         ([*SHIFT, "--links", "x"], "--links has no effect with --text"),
         ([*SHIFT, "--tokenized"], "--tokenized has no effect with --text"),

@@ -7,21 +7,20 @@ from typing import Annotated
 
 import typer
 
-from paralign.cli.options import Dataset, Device, Lenient, Limit, Overrides, Quiet, Split, System, short_forms
+from paralign.cli.options import (
+    Dataset,
+    Device,
+    Lenient,
+    Limit,
+    Overrides,
+    Quiet,
+    Split,
+    System,
+    parse_layer,
+    short_forms,
+)
 
 __all__ = ["command"]
-
-
-def _layer(text: str) -> float:
-    """Read the number of a layer, or a fraction of the depth."""
-    try:
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        return float(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a number") from None
 
 
 def command(
@@ -44,7 +43,7 @@ def command(
     layer: Annotated[
         float | None,
         typer.Option(
-            parser=_layer,
+            parser=parse_layer,
             metavar="LAYER",
             help="Hidden state to use: 0 is the embeddings, k the state after k layers, 0.67 two thirds of the depth.",
             show_default="that of the task",

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from paralign.cli.options import Lenient, Quiet
+from paralign.cli.options import Lenient, Quiet, parse_layer
 
 __all__ = ["command"]
 
@@ -17,9 +17,20 @@ def command(
     out: Annotated[Path, typer.Option("--out", "-o", help="Output folder; must not exist.")],
     pool: Annotated[
         Literal["cls", "mean"] | None,
-        typer.Option(help="Pooling of the sentence vector; default: the one the encoder was aligned with, else mean."),
+        typer.Option(
+            help="Pooling of the sentence vector; default: that of a sentence-transformers folder, or the one the "
+            "encoder was aligned with, else mean."
+        ),
     ] = None,
-    layer: Annotated[int | None, typer.Option(help="Hidden state to export; higher layers are removed.", min=1)] = None,
+    layer: Annotated[
+        float | None,
+        typer.Option(
+            parser=parse_layer,
+            metavar="LAYER",
+            help="Hidden state to export, from 1; 0.67 is two thirds of the depth. Higher layers are removed.",
+            show_default="the last",
+        ),
+    ] = None,
     trim_vocabulary: Annotated[
         list[str] | None,
         typer.Option(

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from paralign.cli.options import Device, Lenient, Limit, Quiet
+from paralign.cli.options import Device, Lenient, Limit, Quiet, parse_layer
 
 __all__ = ["command"]
 
@@ -28,7 +28,13 @@ def command(
         str | None, typer.Option(help="Word aligner for the links; it must need only text (default: hmm).")
     ] = None,
     layer: Annotated[
-        int | None, typer.Option(help="Layer whose output is mapped, from 1.", show_default="the last")
+        float | None,
+        typer.Option(
+            parser=parse_layer,
+            metavar="LAYER",
+            help="Layer whose output is mapped, from 1; 0.67 is two thirds of the depth.",
+            show_default="the last",
+        ),
     ] = None,
     kind: Annotated[
         Literal["orthogonal", "linear", "shift", "lir", "lsar"],

@@ -35,6 +35,7 @@ __all__ = [
     "System",
     "Track",
     "as_overrides",
+    "parse_layer",
     "short_forms",
 ]
 
@@ -119,6 +120,18 @@ Dataset = Annotated[
 System = Annotated[
     str | None, typer.Option(help="Name of the system in tables.", show_default="the method of the encoder")
 ]
+
+
+def parse_layer(text: str) -> float:
+    """Read the number of a layer, or a fraction of the depth."""
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a number") from None
 
 
 def short_forms(overrides: Sequence[str] | None, **options: Any) -> dict[str, Any]:

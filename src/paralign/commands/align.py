@@ -146,7 +146,7 @@ def prepare_align(options: RunOptions, request: AlignRequest) -> PreparedTrainin
         check_finished(folder, model, specs)
         echo(f"{options.out} is finished", quiet=options.quiet)
         return None
-    encoder = Encoder.from_pretrained(model, chunk_cost=config.training.chunk_cost)
+    encoder = Encoder.from_pretrained(model, chunk_cost=config.training.chunk_cost, quiet=options.quiet)
     if start is not None:
         start.load_into(encoder)
     inputs = TrainingInputs(model, specs, request.corpus, request.links, request.dictionary, start=start)

@@ -197,7 +197,7 @@ def _check(
         raise UserError("two sources have the same language", hint=hint)
     encoders = []
     for model in dict.fromkeys(models):
-        encoder = Encoder.from_pretrained(model)
+        encoder = Encoder.from_pretrained(model, quiet=True)  # its runs load it again, with notes
         digest = encoder.digest()
         configure_layers(encoder, config.layers)
         layer_stacks(encoder.model)  # refuses shared layers

@@ -100,7 +100,7 @@ def analyze_embeddings(
     }
     folder.check_rerun(settings)
     # First, so that a mistyped name is found at once.
-    encoders = {model: Encoder.from_pretrained(model) for model in models}
+    encoders = {model: Encoder.from_pretrained(model, quiet=quiet) for model in models}
     text, word_links = read_aligned_text(
         spec,
         links=links,

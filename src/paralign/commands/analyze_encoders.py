@@ -76,7 +76,7 @@ def analyze_encoders(
     languages = language_warnings([*map(parse_text, text), *map(parse_pairs, pairs)])
     encoders = []
     for model in models:
-        encoder = Encoder.from_pretrained(model, allow_causal=True).to(best_device()).eval()
+        encoder = Encoder.from_pretrained(model, allow_causal=True, quiet=quiet).to(best_device()).eval()
         encoders.append(AnalyzedEncoder(encoder, describe_model(encoder, model)))
     result = analysis.analyze(encoders, texts, run=folder.name, progress=lambda line: echo(line, quiet=quiet))
     echo_dropped(sum((one.dropped for one in texts), Counter()), "lines", quiet=quiet)

@@ -96,8 +96,8 @@ def analyze_probes(
     folder.check_rerun(recorded)
     encoders = []
     for model in models:
-        encoder = Encoder.from_pretrained(model, allow_causal=probed.accepts_causal).to(best_device()).eval()
-        encoders.append(AnalyzedEncoder(encoder, describe_model(encoder, model)))
+        encoder = Encoder.from_pretrained(model, allow_causal=probed.accepts_causal, quiet=quiet)
+        encoders.append(AnalyzedEncoder(encoder.to(best_device()).eval(), describe_model(encoder, model)))
     check_probed_task(probed, encoders[0].encoder)
     result = probe_encoders(
         encoders,

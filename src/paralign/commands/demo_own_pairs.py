@@ -67,7 +67,7 @@ def demo_own_pairs(
     out = Path(out)
     note = begin(out, resume, quiet)
     specs = [parse_pairs(text) for text in pairs]
-    encoder = Encoder.from_pretrained(model)
+    encoder = Encoder.from_pretrained(model, quiet=True)  # its runs load it again, with notes
     width, digest = encoder.width, encoder.digest()
     del encoder  # not to be in memory during training
     inputs = {

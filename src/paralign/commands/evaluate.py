@@ -103,7 +103,8 @@ def evaluate(
     read_dev = [read_data(task_instance, spec, lenient, limit) for spec in dev]
     echo_dropped(sum((dropped for _, dropped in [*read, *read_dev]), Counter()), "items", quiet=quiet)
     folder = RunFolder(Path(out), "evaluate", resume=(Path(out) / "run.json").exists(), command=command)
-    encoder = Encoder.from_pretrained(model, allow_causal=task_instance.measures_causal()).to(best_device())
+    encoder = Encoder.from_pretrained(model, allow_causal=task_instance.measures_causal(), quiet=quiet)
+    encoder.to(best_device())
     head = saved_head(task_instance, encoder, model) if task_instance.trains else None
     files = [data_files([spec]) for spec in data]
     inputs = {"eval": list(chain.from_iterable(files)), "model": model_files(model), "dev": data_files(dev)}

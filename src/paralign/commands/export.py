@@ -18,11 +18,13 @@ from paralign.encoder import Encoder
 from paralign.encoder.card import read_provenance, write_provenance
 from paralign.encoder.hf import base_of, has_pooling_option
 from paralign.encoder.layers import keep_layers
+from paralign.encoder.sentence_modules import sentence_modules
 from paralign.encoder.tokenizer import save_tokenizer
 from paralign.encoder.trimming import count_pieces
 from paralign.encoder.trimming import trim_vocabulary as trim_vocabulary_of
 from paralign.errors import UserError
 from paralign.folders import atomic_folder, check_new_folder
+from paralign.models import local_folder
 from paralign.results import Measurement
 from paralign.runs.groups import command_line, results_of
 from paralign.runs.sentence_card import ExportedEncoder, layer_and_pool, sentence_card
@@ -41,7 +43,7 @@ def export(
     out: str | Path,
     *,
     pool: Literal["cls", "mean"] | None = None,
-    layer: int | None = None,
+    layer: float | None = None,
     trim_vocabulary: str | Sequence[str] = (),
     results: str | Sequence[str | Path] = (),
     lenient: bool = False,
@@ -53,12 +55,14 @@ def export(
         model: the encoder: a folder, a name on the hub, or an encoder that comes with paralign.
         out: the folder to create.
         pool: ``cls``, the state of the first piece, or ``mean`` over all pieces (in paralign itself, ``mean`` excludes
-            special pieces). None: the one its objectives were trained with, ``moco`` first; otherwise ``mean``.
-        layer: number of the hidden state; layers above it are removed. None: the last.
+            special pieces). None: that of the model if it is a sentence-transformers folder; the one its objectives
+            were trained with, ``moco`` first; otherwise ``mean``.
+        layer: hidden state, from 1, or as in :meth:`paralign.Encoder.layer_number`; layers above it are removed. None:
+            the last.
         trim_vocabulary: texts, ``LANG=PATH``. Pieces that none of them uses are removed, except special pieces and
             single characters; texts of kept pieces have the same vectors. Empty: nothing is removed.
         results: folders with runs that evaluated this encoder; their main scores are listed in the model card, of the
-            layers that remain. Not with ``trim_vocabulary``. Empty: the card has no scores.
+            layers that remain and of the exported pooling. Not with ``trim_vocabulary``. Empty: the card has no scores.
         lenient: drop and count lines of ``trim_vocabulary`` that cannot be read.
         quiet: whether to print nothing.
 
@@ -67,7 +71,7 @@ def export(
 
     Raises:
         UserError: if the encoder cannot be read, if it has no such layer, if the folder exists, if ``results`` has no
-            score of this encoder and layer, or with ``results`` and ``trim_vocabulary``.
+            score of this encoder, layer and pooling, or with ``results`` and ``trim_vocabulary``.
     """
     out = Path(out)
     check_new_folder(out)
@@ -78,22 +82,20 @@ def export(
     paths = (path for spec in specs for path in spec.paths)
     check_readable_again(paths, "--trim-vocabulary reads the text twice")
     echo_language_warnings(specs, quiet)
-    encoder = Encoder.from_pretrained(model)
+    encoder = Encoder.from_pretrained(model, quiet=quiet)
     facts = read_provenance(model)
-    pool = pool or _trained_pool(facts)
+    pool = pool or _trained_pool(model, facts)
     if pool not in ("cls", "mean"):
         raise UserError(f"unknown pool {pool!r}", hint="use cls or mean")
-    if layer is not None and not 1 <= layer <= encoder.layers:
-        raise UserError(f"the encoder has no hidden state {layer} to export", hint=f"use 1 to {encoder.layers}")
     layers = encoder.layers
-    kept = layers if layer is None else layer
-    scores = _scores(results, encoder, model, kept)
-    if layer is not None and layer != layers:
-        before = encoder.encode(_SAMPLE, layer=layer)
-        keep_layers(encoder.model, layer)
+    kept = encoder.layer_number(-1 if layer is None else layer, least=1)
+    scores = _pooled_by(pool, _scores(results, encoder, model, kept), results)
+    if kept != layers:
+        before = encoder.encode(_SAMPLE, layer=kept)
+        keep_layers(encoder.model, kept)
         change = np.abs(encoder.encode(_SAMPLE) - before).max() / np.abs(before).max()
         if change > _ROUNDING:
-            text = f"the exported encoder normalizes its last hidden state, paralign reads state {layer} without"
+            text = f"the exported encoder normalizes its last hidden state, paralign reads state {kept} without"
             if scores:
                 raise UserError(f"{text}: the scores of --results are not those of its vectors", hint="omit --results")
             echo(f"note: {text}: its vectors differ by up to {change:.2%}", quiet=quiet)
@@ -139,13 +141,19 @@ def export(
         )
         (part / "README.md").write_text(sentence_card(exported, facts, scores), encoding="utf-8")
     description = "state of the first piece" if pool == "cls" else "mean over pieces"
-    description += "" if layer is None else f", layer {layer}"
+    description += "" if layer is None else f", layer {kept}"
+    if pool == "mean":
+        note = "sentence-transformers includes special pieces in the mean, paralign leaves them out: vectors differ"
+        echo(f"note: {note}", quiet=quiet)
     echo(f"{out}  ({description})", quiet=quiet)
     return out
 
 
-def _trained_pool(facts: Mapping[str, Any]) -> Literal["cls", "mean"]:
-    """Return the pooling that the objectives of an encoder were trained with."""
+def _trained_pool(model: str, facts: Mapping[str, Any]) -> Literal["cls", "mean"]:
+    """Return the pooling of a sentence-transformers folder, or that an encoder's objectives were trained with."""
+    of_folder, _ = sentence_modules(str(local_folder(model)))
+    if of_folder in ("cls", "mean"):
+        return "cls" if of_folder == "cls" else "mean"
     objectives = sorted(facts.get("objectives", ()), key=lambda name: name != "moco")
     settings = facts.get("settings")
     sections = [settings.get(name) if isinstance(settings, Mapping) else None for name in objectives]
@@ -176,6 +184,19 @@ def _scores(folders: Sequence[str | Path], encoder: Encoder, model: str, layer: 
     if not kept:
         message = f"the scores of {model} are of layers above {layer} or of all layers"
         raise UserError(message, where=folders[0], hint=f"evaluate it with --layer {layer}, or omit --results")
+    return kept
+
+
+def _pooled_by(pool: str, scores: Sequence[Measurement], folders: Sequence[str | Path]) -> list[Measurement]:
+    """Return the measurements without those of sentence vectors of another pooling.
+
+    Raises:
+        UserError: if no measurement remains.
+    """
+    kept = [row for row in scores if layer_and_pool(row)[1] in ("", pool)]
+    if scores and not kept:
+        message = f"the scores are of other pooling than {pool}"
+        raise UserError(message, where=folders[0], hint="use --pool as in the evaluation, or omit --results")
     return kept
 
 

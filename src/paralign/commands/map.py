@@ -32,7 +32,7 @@ def make_map(
     out: str | Path,
     links: str | Path | None = None,
     method: str | None = None,
-    layer: int | None = None,
+    layer: float | None = None,
     kind: str = "orthogonal",
     tokenized: bool = False,
     one_based: bool = False,
@@ -50,7 +50,7 @@ def make_map(
             ``method``, and the directions are intersected.
         method: an aligner that needs only text: ``hmm``, ``ibm``, ``eflomal`` or ``my_module:Class``. Default ``None``:
             ``hmm``. Not with ``links``.
-        layer: hidden state to map, from 1. Default ``None``: the last.
+        layer: hidden state to map, from 1, or as in :meth:`paralign.Encoder.layer_number`. Default ``None``: the last.
         kind: ``orthogonal`` (a rotation) or ``linear`` (least squares).
         tokenized: words are separated by spaces. Default: words are found in the text.
         one_based: words count from 1 in ``links``.
@@ -68,8 +68,8 @@ def make_map(
     check_new_folder(Path(out))
     if kind not in KINDS:
         raise UserError(f"unknown kind of map {kind!r}", hint=" or ".join(KINDS))
-    encoder = Encoder.from_pretrained(model).to(best_device())
-    layer = _layer(encoder, layer)
+    encoder = Encoder.from_pretrained(model, quiet=quiet).to(best_device())
+    number = encoder.layer_number(-1 if layer is None else layer, least=1)
     text, word_links = read_aligned_text(
         spec,
         links=links,
@@ -85,12 +85,12 @@ def make_map(
         encoder,
         (pair.texts for pair in text),
         word_links,
-        layer=layer,
+        layer=number,
         kind=kind,
         tokenized=tokenized,
         languages=spec.languages,
     )
-    settings = {"source": spec.target, "target": spec.source, "layer": layer, "kind": kind, "model": model,
+    settings = {"source": spec.target, "target": spec.source, "layer": number, "kind": kind, "model": model,
                 "fitted_on": data_files([spec])}  # fmt: skip
     linear_map = LinearMap(matrix.cpu(), {**settings, "model_hash": encoder.digest(), **facts})
     with atomic_folder(Path(out)) as part:
@@ -108,7 +108,7 @@ def make_text_maps(
     text: str | Sequence[str],
     out: str | Path,
     kind: str = "shift",
-    layer: int | None = None,
+    layer: float | None = None,
     components: int | None = None,
     limit: int | None = None,
     lenient: bool = False,
@@ -121,7 +121,7 @@ def make_text_maps(
         text: ``LANG=PATH`` for each of two or more languages, not necessarily parallel, the pivot first.
         out: folder to create; the map of each language is written to ``out/LANG``.
         kind: ``shift``, ``lir`` or ``lsar``; see :func:`paralign.words.text_map.maps_of_means`.
-        layer: hidden state to map, from 1. Default ``None``: the last.
+        layer: hidden state to map, from 1, or as in :meth:`paralign.Encoder.layer_number`. Default ``None``: the last.
         components: number of components that ``lir`` removes. Default ``None``: 1. Not with other kinds.
         limit: number of lines of each text that are read, the first ones. Default ``None``: all.
         lenient: drop and count lines that cannot be read.
@@ -141,16 +141,16 @@ def make_text_maps(
         raise UserError(f"--components has no effect with --kind {kind}", hint="remove it")
     components = 1 if components is None else components
     echo_language_warnings(specs, quiet)
-    encoder = Encoder.from_pretrained(model).to(best_device())
-    layer = _layer(encoder, layer)
+    encoder = Encoder.from_pretrained(model, quiet=quiet).to(best_device())
+    number = encoder.layer_number(-1 if layer is None else layer, least=1)
     if not 1 <= components < encoder.width:
         raise UserError(f"cannot remove {components} components", hint=f"choose 1 to {encoder.width - 1}")
     dropped: Counter[str] = Counter()
     rows = {spec.language: islice(read_text(spec, lenient=lenient, dropped=dropped), limit) for spec in specs}
     texts = {language: (line for _, line in lines if line) for language, lines in rows.items()}
-    maps, count = fit_text_maps(encoder, texts, layer=layer, kind=kind, components=components)
+    maps, count = fit_text_maps(encoder, texts, layer=number, kind=kind, components=components)
     echo_dropped(dropped, "lines", quiet=quiet)
-    settings = {"target": specs[0].language, "layer": layer, "kind": kind, "model": model,
+    settings = {"target": specs[0].language, "layer": number, "kind": kind, "model": model,
                 "model_hash": encoder.digest(), "sentences": count, "fitted_on": data_files(specs)}  # fmt: skip
     written = []
     with atomic_folder(out) as part:
@@ -161,13 +161,6 @@ def make_text_maps(
             write_digests(part / language)
     echo(f"{out}  ({kind} of {', '.join(maps)} from {count:,} sentences of all languages)", quiet=quiet)
     return written
-
-
-def _layer(encoder: Encoder, layer: int | None) -> int:
-    layer = encoder.layers if layer is None else layer
-    if not 1 <= layer <= encoder.layers:
-        raise UserError(f"there is no layer {layer} to map", hint=f"choose 1 to {encoder.layers}")
-    return layer
 
 
 def _load_maps(folders: Iterable[str | Path]) -> Iterator[tuple[Path, LinearMap]]:

@@ -67,7 +67,8 @@ def predict(
     echo_dropped(dropped, "items", quiet=quiet)
     inputs = files_read(data)
     check_outputs(outputs, inputs, force=True)
-    encoder = Encoder.from_pretrained(model, allow_causal=task_instance.measures_causal()).to(best_device())
+    encoder = Encoder.from_pretrained(model, allow_causal=task_instance.measures_causal(), quiet=quiet)
+    encoder.to(best_device())
     head = saved_head(task_instance, encoder, model) if task_instance.trains else None
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=None if special else path.parent) as folder:
         with task_instance.autocast(encoder):

@@ -200,7 +200,7 @@ def prepare_pretrain(options: RunOptions, request: PretrainRequest) -> PreparedT
         if isinstance(start, Scratch):
             encoder = _from_scratch(folder, start, specs, config, options)
         else:
-            encoder = Encoder.from_pretrained(start, chunk_cost=config.training.chunk_cost)
+            encoder = Encoder.from_pretrained(start, chunk_cost=config.training.chunk_cost, quiet=options.quiet)
         evaluate = _heldout_losses(folder, encoder, heldout_specs, options.lenient)
     except BaseException:
         folder.abandon()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -84,7 +85,12 @@ class Encoder(EncodesText, nn.Module):
 
     @classmethod
     def from_pretrained(
-        cls: type[E], name: str | Path, *, chunk_cost: int | None = None, allow_causal: bool = False
+        cls: type[E],
+        name: str | Path,
+        *,
+        chunk_cost: int | None = None,
+        allow_causal: bool = False,
+        quiet: bool = False,
     ) -> E:
         """Load an encoder from a folder or the Hugging Face hub. Only safetensors are read.
 
@@ -92,11 +98,12 @@ class Encoder(EncodesText, nn.Module):
             name: a folder, a name on the hub, or the name of an encoder that comes with paralign.
             chunk_cost: see :class:`Encoder`.
             allow_causal: whether it may be a causal language model, to measure it.
+            quiet: print no notes about the model.
 
         Raises:
             UserError: if weights, config or tokenizer are missing or cannot be read, or if it is not an encoder.
         """
-        model = load_model(str(name), allow_causal=allow_causal)
+        model = load_model(str(name), allow_causal=allow_causal, quiet=quiet)
         tokenizer = load_tokenizer(str(name), needs_mask=not families.is_causal(model.config))
         return cls(model, tokenizer, name=str(name), chunk_cost=chunk_cost)
 
@@ -140,8 +147,15 @@ class Encoder(EncodesText, nn.Module):
             folder: the folder to write to.
             weights: ``fp32``, or ``fp16`` for half the size. The folder still loads as fp32, and the weights of this
                 encoder are rounded in the same way.
+
+        Raises:
+            UserError: for other weights, or if there is a file in the place of the folder.
         """
         folder = Path(folder)
+        if weights not in ("fp32", "fp16"):
+            raise UserError(f"weights cannot be saved as {weights!r}", where=folder, hint="use fp32 or fp16")
+        if folder.exists() and not folder.is_dir():
+            raise UserError("a file, not a folder", where=folder, hint="give the folder to write the encoder to")
         write = hf.save_half if weights == "fp16" else hf.save
         write(self.model, folder, head=not (self.has_head and self.head_is_new))
         tok.save_tokenizer(self.tokenizer, folder)
@@ -230,12 +244,13 @@ class Encoder(EncodesText, nn.Module):
 
     encode = EncodesText.encode  # so that it is documented with this class
 
-    def layer_number(self, layer: float) -> int:
+    def layer_number(self, layer: float, *, least: int = 0) -> int:
         """Return the number of a hidden state, 0 (embeddings) to L.
 
         Args:
             layer: a number, which counts from the end if negative (-1: the last), or a fraction of the depth: a
                 ``float`` above 0, up to 1.0 (the last).
+            least: the smallest number that can be used: 1 where the embeddings cannot.
 
         Raises:
             UserError: if there is no such layer.
@@ -244,13 +259,16 @@ class Encoder(EncodesText, nn.Module):
         >>> [encoder.layer_number(layer) for layer in (2, -1, 0.5, 1.0, 1)]
         [2, 4, 2, 4, 1]
         """
-        if isinstance(layer, float) and 0 < layer <= 1:
+        if not isinstance(layer, Real) or isinstance(layer, bool):
+            number = -1
+        elif isinstance(layer, float) and 0 < layer <= 1:
             number = round(layer * self.layers)
         else:
             number = int(layer) + (self.layers + 1) * (layer < 0) if float(layer).is_integer() else -1
-        if not 0 <= number <= self.layers:
-            hint = f"layers are 0 (embeddings) to {self.layers}, -1 is the last, and 0.67 is two thirds of the depth"
-            raise UserError(f"there is no layer {layer}", where=self.name or None, hint=hint)
+        if not least <= number <= self.layers:
+            first = "0 (embeddings)" if least == 0 else least
+            hint = f"layers are {first} to {self.layers}, -1 is the last, and 0.67 is two thirds of the depth"
+            raise UserError(f"there is no layer {layer!r}", where=self.name or None, hint=hint)
         return number
 
     def encode_views(self, requests: Sequence[tuple[View, Sequence[int]]]) -> list[list[HiddenStates]]:

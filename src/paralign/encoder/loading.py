@@ -25,10 +25,19 @@ from paralign.encoder.families import (
 )
 from paralign.encoder.hf import base_of, has_head, has_pooling_option, hidden_layers, hidden_states, width_of
 from paralign.encoder.hub import cached_snapshot, hub_is_reachable, unavailable
+from paralign.encoder.sentence_modules import sentence_modules
 from paralign.errors import UserError
 from paralign.models import local_folder
 
-__all__ = ["check_loadable", "check_model", "check_weights", "load_model", "load_tokenizer", "load_twin_offset"]
+__all__ = [
+    "check_loadable",
+    "check_model",
+    "check_weights",
+    "load_model",
+    "load_tokenizer",
+    "load_twin_offset",
+    "sentence_note",
+]
 
 _INNER = ("encoder", "seed-0/model")
 """Folders of a run that contain an encoder."""
@@ -136,7 +145,26 @@ def check_loadable(name: str, *, allow_causal: bool = False) -> None:
     read_family(str(_folder(name) or name), name, allow_causal=allow_causal)
 
 
-def load_model(name: str, *, allow_causal: bool = False) -> Any:
+def sentence_note(name: str, pool: str = "mean") -> str:
+    """Return a note on what sentence-transformers does with the hidden states of a model and paralign does not.
+
+    Args:
+        name: a folder, a name on the hub, or the name of an encoder that comes with paralign.
+        pool: a pooling that needs no note.
+
+    Returns:
+        The note; empty if there is no other pooling, dense layer or the like.
+    """
+    pooling, others = sentence_modules(str(_folder(name) or name))
+    parts = [f"pools with {pooling}"] if pooling not in ("", pool) else []
+    parts += [f"applies {', '.join(others)}"] if others else []
+    if not parts:
+        return ""
+    here = "paralign reads its hidden states, and pools them as its own settings say (--pool, distill.pool)"
+    return f"note: in sentence-transformers, {name} {' and '.join(parts)}; {here}"
+
+
+def load_model(name: str, *, allow_causal: bool = False, quiet: bool = False) -> Any:
     """Load a model from a folder or the hub, in fp32. Only safetensors are read, and no code of the model is run.
 
     The model is a masked LM if its family has one; its vocabulary head is random if the weights contain none. Otherwise
@@ -146,6 +174,7 @@ def load_model(name: str, *, allow_causal: bool = False) -> Any:
     Args:
         name: a folder, a name on the hub, or the name of an encoder that comes with paralign.
         allow_causal: whether it may be a causal language model.
+        quiet: print no notes.
 
     Raises:
         UserError: if something is missing or cannot be read, or if the model is not an encoder.
@@ -164,7 +193,6 @@ def load_model(name: str, *, allow_causal: bool = False) -> Any:
         message = f"{len(base_missing)} weights of the encoder are missing, first {base_missing[0]}"
         raise UserError(message, where=name)
     if missing:
-        echo(f"note: {name} has no vocabulary head; it gets a new one")
         model.head_is_new = True
     causal = is_causal(config)
     if causal:
@@ -173,7 +201,9 @@ def load_model(name: str, *, allow_causal: bool = False) -> Any:
     if causal:
         own_code = "; the code in its folder is not run" if getattr(config, "auto_map", None) else ""
         kind = f"a causal language model ({config.model_type})"
-        echo(f"note: {name} is {kind}: it can be evaluated but not trained{own_code}")
+        echo(f"note: {name} is {kind}: it can be evaluated but not trained{own_code}", quiet=quiet)
+    if note := sentence_note(name):
+        echo(note, quiet=quiet)
     return model
 
 
@@ -218,8 +248,8 @@ def _check_encodes(model: Any, name: str) -> None:
     base = base_of(model).eval()
     try:
         rows = model.get_input_embeddings().weight.shape[0]
-        pad = min(max(0, getattr(model.config, "pad_token_id", None) or 0), rows - 1)
-        ids = torch.tensor([[rows // 2, rows // 2 + 1, last, pad] for last in (rows // 3, rows // 4)])
+        # Padding is an ordinary piece: new embeddings of the padding piece are zero, which hides what depends on it.
+        ids = torch.tensor([[rows // 2, rows // 2 + 1, last, rows // 5] for last in (rows // 3, rows // 4)])
         mask = torch.tensor([[1, 1, 1, 0]] * 2)
         out = base(input_ids=ids, attention_mask=mask, output_hidden_states=True, return_dict=True)
         alone = base(input_ids=ids[:1, :3], attention_mask=mask[:1, :3], return_dict=True).last_hidden_state

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, Protocol, overload
 
 import numpy as np
@@ -29,6 +30,18 @@ __all__ = [
 
 Pieces = Sequence[npt.NDArray[np.int64]]
 Vectors = npt.NDArray[np.float32]
+_ARGUMENTS = ("language", "pool", "layer", "normalize_embeddings", "convert_to_tensor")
+_INSTEAD = {
+    "batch_size": "leave it out: texts of similar length are encoded together",
+    "show_progress_bar": "leave it out: there is none",
+    "convert_to_numpy": "leave it out: the result is an array, or with convert_to_tensor=True a tensor",
+    "device": "use encoder.to(device) before",
+    "prompt": "put the prompt in front of the texts",
+    "prompt_name": "put the prompt in front of the texts",
+    "pooling": "use pool",
+}
+"""Argument of ``SentenceTransformer.encode`` and the like -> what to do instead."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class EncodesViews(Protocol):
@@ -90,8 +103,9 @@ class EncodesText:
         layer: float = -1,
         normalize_embeddings: bool = False,
         convert_to_tensor: bool = False,
+        **other: Any,
     ) -> Vectors | Tensor | HiddenStates:
-        """Return sentence vectors, as ``SentenceTransformer.encode`` does: in fp32, without dropout or gradient.
+        """Return sentence vectors in the form of ``SentenceTransformer.encode``: in fp32, without dropout or gradient.
 
         Texts of similar length are encoded together, on the device of the encoder (``encoder.to("cuda")`` moves it).
         Texts that are longer than the encoder accepts are cut. :meth:`tokenize` and :meth:`encode_layers` are the steps
@@ -102,18 +116,22 @@ class EncodesText:
             texts: n sentences, or a single one.
             language: their language. It matters if the encoder has a map for it (:meth:`use_map`), or if it is derived
                 by ``trans`` or ``tinv``. None: no particular one.
-            pool: ``mean`` over pieces, special ones excluded; ``cls``, the first piece, which suits encoders aligned
-                with MoCo; or ``last``, the last piece, for causal language models.
+            pool: ``mean`` over pieces, special ones excluded (sentence-transformers includes them: its vectors
+                differ); ``cls``, the first piece, which suits encoders aligned with MoCo; or ``last``, the last piece,
+                for causal language models.
             layer: hidden state, as in :meth:`layer_number`: 0 is the embeddings, -1 the last, 0.67 two thirds of the
                 depth.
             normalize_embeddings: divide each vector by its length, so that dot products are cosines.
             convert_to_tensor: return a tensor on the device of the encoder instead of a NumPy array.
+            other: nothing. For other arguments of ``SentenceTransformer.encode``, the error says what to do instead.
 
         Returns:
             The vectors. Shape: [n, d]; of a single text: [d].
 
         Raises:
-            UserError: for texts that are not strings, an unknown pooling, or a layer that does not exist.
+            UserError: for texts that are not strings or have a lone surrogate, an unknown pooling, or a layer that does
+                not exist.
+            TypeError: for any other argument.
 
         >>> from paralign import Encoder
         >>> encoder = Encoder.from_pretrained("paralign-mini")
@@ -123,14 +141,21 @@ class EncodesText:
         >>> 0 < float(english @ german) < 1
         True
         """
+        for name in other:
+            hint = _INSTEAD.get(name) or did_you_mean(name, _ARGUMENTS)
+            raise TypeError(f"encode() has no argument {name!r} ({hint})")
         if isinstance(texts, View):
             return self.encode_layers(texts, [self.layers])[0]
         if pool not in POOLINGS:
-            raise UserError(f"unknown pooling {pool!r}", hint=did_you_mean(pool, POOLINGS))
-        sentences = [texts] if isinstance(texts, str) else list(texts)
+            raise UserError(f"unknown pooling {pool!r}", hint=did_you_mean(str(pool), POOLINGS))
+        sentences = list(texts) if isinstance(texts, Iterable) and not isinstance(texts, str) else [texts]
         wrong = [type(text).__name__ for text in sentences if not isinstance(text, str)]
         if wrong:
             raise UserError(f"texts are strings, not {wrong[0]}", hint="encode(list_of_strings)")
+        for number, text in enumerate(sentences):
+            if _SURROGATE.search(text):
+                hint = 'remove it, as with text.encode("utf-8", "ignore").decode()'
+                raise UserError(f"text {number} has a lone surrogate, which is no character: {text[:50]!r}", hint=hint)
         pools, _ = sentence_vectors(self, sentences, language, pools=[pool], layer=self.layer_number(layer))
         vectors = pools[pool]
         if normalize_embeddings:

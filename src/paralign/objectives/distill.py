@@ -31,7 +31,11 @@ class DistillConfig(LayerConfig):
     pivot: str = "en"
     """The language whose sentences the teacher reads."""
     pool: Literal["cls", "mean"] = "mean"
-    """Sentence vector of both encoders: ``cls``, or ``mean`` over pieces, special ones excluded."""
+    """Sentence vector of both encoders: ``cls``, or ``mean`` over pieces, special ones excluded.
+
+    The targets are pooled hidden states of the teacher, also if it is a sentence-transformers model: choose its pooling
+    here. Dense layers and other modules after the pooling are not applied; a note names them.
+    """
 
 
 def distillation_loss(pivot: Tensor, other: Tensor, teacher: Tensor) -> Tensor:
@@ -67,7 +71,7 @@ class Distill(Objective):
 
     def __init__(self, config: DistillConfig, encoder: Encoder) -> None:
         super().__init__(config, encoder)
-        self.teacher = Encoder.from_pretrained(config.teacher) if config.teacher else frozen_copy(encoder)
+        self.teacher = Encoder.from_pretrained(config.teacher, quiet=True) if config.teacher else frozen_copy(encoder)
         self.teacher.requires_grad_(False)
         self.teacher.layer_number(config.teacher_layer)  # refuses a missing layer before the run begins
         self._same_pieces = self.teacher.tokenizer_id == encoder.tokenizer_id

@@ -91,7 +91,7 @@ class FinetuneRun:
         self.seeds = range(config.training.seed, config.training.seed + seeds)
         self._done = {row.seeds.finetune for row in check_results(self.folder.path) if row.seeds.finetune is not None}
         check_trackers(options.track)
-        self.encoder = Encoder.from_pretrained(model, chunk_cost=config.training.chunk_cost)
+        self.encoder = Encoder.from_pretrained(model, chunk_cost=config.training.chunk_cost, quiet=options.quiet)
         check_memory(self.encoder, best_device(), parts=processes() if config.training.shard else 1)
         self.model_facts = describe_model(self.encoder, model) | ({"method": data.system} if data.system else {})
         before = self.folder.before.get("model_hash", self.model_facts["model_hash"])

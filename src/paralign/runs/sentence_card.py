@@ -61,7 +61,8 @@ def sentence_card(encoder: ExportedEncoder, facts: Mapping[str, Any], scores: Se
         *(f"- {tag}" for tag in ("sentence-transformers", "sentence-similarity", "feature-extraction")),
         *(f"- {tag}" for tag in ("multilingual", "cross-lingual-alignment", "paralign")),
     ]
-    pooling = "mean over the pieces" if encoder.pool == "mean" else "state of the first piece"
+    special = "special ones included, which the mean of paralign leaves out"
+    pooling = f"mean over all pieces ({special})" if encoder.pool == "mean" else "state of the first piece"
     of_layer = "" if encoder.layer == encoder.layers else f" of layer {encoder.layer} of {encoder.layers}"
     rows = [
         ("base", f"`{base}`" if base else "not recorded"),

@@ -19,6 +19,8 @@ from paralign.digests import DAMAGED, file_digest, write_digests
 from paralign.encoder import Encoder
 from paralign.encoder.card import lineage, read_provenance, write_card
 from paralign.encoder.hf import set_dropout
+from paralign.encoder.loading import sentence_note
+from paralign.encoder.precision import choose_precision
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
 from paralign.languages.dictionary import Dictionary
@@ -241,7 +243,9 @@ def prepare_training(
     parts = processes() if config.training.shard else 1
     check_memory(encoder, best_device(), parts=parts)
     check_trackers(options.track)
+    choose_precision(config.training.precision, [encoder], quiet=True)  # refuses bf16 before a corpus is built
     check_objectives(config, encoder, base=inputs.base, links=inputs.links, dictionary=inputs.dictionary)
+    _echo_notes(config, encoder, inputs, quiet=options.quiet)
     if config.training.dropout is not None:
         set_dropout(encoder.model, config.training.dropout)
     # Before any work: they refuse settings and load encoders. Those with a dictionary wait for it.
@@ -307,6 +311,18 @@ def prepare_training(
         folder.abandon()
         raise
     return PreparedTraining(folder, inputs, config, options, encoder, store, trainer)
+
+
+def _echo_notes(config: RunConfig, encoder: Encoder, inputs: TrainingInputs, *, quiet: bool) -> None:
+    """Print a note if logits come from a new vocabulary head, and if a teacher's targets are not its own vectors."""
+    kinds = objective_classes(config)
+    if encoder.head_is_new and (inputs.heldout is not None or any(kind.needs_logits for kind in kinds)):
+        echo(f"note: {inputs.base} has no vocabulary head; it gets a new one", quiet=quiet)
+    for kind in kinds:
+        section = getattr(config, kind.name)
+        for teacher in kind.encoders(section):
+            if note := sentence_note(teacher, getattr(section, "pool", "mean")):
+                echo(note, quiet=quiet)
 
 
 def _check_first_batch(trainer: Trainer) -> None:

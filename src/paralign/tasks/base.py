@@ -16,6 +16,7 @@ import torch
 
 from paralign.config import Config, find_class, resolve
 from paralign.encoder import Encoder
+from paralign.encoder.precision import choose_precision
 from paralign.errors import UserError
 from paralign.metrics import item_score
 from paralign.objectives import Objective
@@ -147,8 +148,12 @@ class Task(ABC):
         """
 
     def autocast(self, encoder: Encoder) -> AbstractContextManager[Any]:
-        """Return a context with the precision of the settings, for :meth:`evaluate` and :meth:`predict`."""
-        half = self.config.precision == "bf16"
+        """Return a context with the precision of the settings, for :meth:`evaluate` and :meth:`predict`.
+
+        Raises:
+            UserError: if the encoder cannot be computed in this precision.
+        """
+        half = choose_precision(self.config.precision, [encoder], option="--set task.precision=fp32") == "bf16"
         return torch.autocast(encoder.device.type, torch.bfloat16) if half else nullcontext()
 
     def alternatives(self, encoder: Encoder) -> Sequence[Mapping[str, Any]]:

@@ -47,7 +47,7 @@ class TrainingConfig(Config):
     dropout: float | None = Field(default=None, ge=0, lt=1)
     """Dropout of hidden states and attention in this run. None: that of the encoder's config, which is not changed."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
-    """``auto``: bf16 autocast if the hardware has bf16 matrix products, else fp32."""
+    """``auto``: bf16 autocast if the hardware has bf16 matrix products and the encoder supports it, else fp32."""
     seed: int = Field(default=0, ge=0)
     """Seed of the order of batches, input shuffling, masking, dropout and new weights."""
     temperature: float = Field(default=1.0, gt=0)

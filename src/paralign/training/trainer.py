@@ -17,8 +17,9 @@ from torch import Tensor
 
 from paralign.batches.views import Batch
 from paralign.config import difference, with_added_settings
-from paralign.device import disconnect_at_exit, has_bf16, keep_memory, only_cpu
+from paralign.device import disconnect_at_exit, keep_memory, only_cpu
 from paralign.encoder.hf import checkpoint_gradients, compile_layers
+from paralign.encoder.precision import choose_precision
 from paralign.errors import UserError
 from paralign.objectives.base import Batches
 from paralign.rng import seed_for
@@ -76,7 +77,7 @@ class Trainer:
         quiet: bool = False,
         callbacks: Sequence[Callback] | None = None,
     ) -> None:
-        self.precision = ("bf16" if has_bf16() else "fp32") if config.precision == "auto" else config.precision
+        self.precision = choose_precision(config.precision, learner.encoders(), quiet=quiet)
         # One process may align and then fine-tune in another precision; accelerate would keep the first.
         AcceleratorState._reset_state()
         if only_cpu():
@@ -147,8 +148,7 @@ class Trainer:
             for callback in reversed(self.callbacks):
                 at_exit.callback(callback.close)
             at_exit.callback(self.log.close)
-            quiet = self.quiet or not self.accelerator.is_main_process
-            self._progress = ProgressLine(self.title, self.steps, quiet=quiet)
+            self._progress = ProgressLine(self.title, self.steps, quiet=self.quiet or self.rank > 0)
             at_exit.callback(self._progress.close)
             for callback in self.callbacks:
                 callback.on_train_start(self)

@@ -94,7 +94,7 @@ class HmmAligner(StatisticalAligner):
         from paralign.encoder import Encoder
         from paralign.words.word_vectors import link_layer
 
-        self.encoder = Encoder.from_pretrained(options.model).to(best_device()).eval()
+        self.encoder = Encoder.from_pretrained(options.model, quiet=options.quiet).to(best_device()).eval()
         self.layer = link_layer(self.encoder, config.layer)
 
     def train(self, bitext: Bitext, count: int) -> tuple[Posteriors, SavedAligner | None]:

@@ -20,6 +20,7 @@ from torch import Tensor
 from paralign.console import progress_lines
 from paralign.device import best_device
 from paralign.encoder import Encoder
+from paralign.encoder.precision import choose_precision
 from paralign.errors import UserError
 from paralign.ragged import row_positions
 from paralign.words.base import Aligner, AlignerConfig, AlignerOptions
@@ -80,7 +81,8 @@ class SimilarityAligner(Aligner):
             hint = "leave --symmetrize out, or add --set words.matching=transport"
             raise UserError("itermax has no two directions to combine", hint=hint)
         assert options.model is not None
-        self.encoder = Encoder.from_pretrained(options.model, allow_causal=True).to(best_device())
+        self.encoder = Encoder.from_pretrained(options.model, allow_causal=True, quiet=options.quiet).to(best_device())
+        choose_precision(config.precision, [self.encoder], option="--set words.precision=fp32")  # refuses bf16
 
     def align(self, count: int) -> WordLinks:
         text = f"linked {{:,}} of {count:,} pairs"

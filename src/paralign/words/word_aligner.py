@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
+from paralign.errors import UserError
 from paralign.text.normalization import normalize
 from paralign.text.words import word_spans
 from paralign.words.bitext import Bitext
@@ -71,6 +72,9 @@ class WordAligner:
             source: the words of the source sentence, or its text, which is split by
                 :func:`paralign.text.words.word_spans`.
             target: the target sentence, likewise.
+
+        Raises:
+            UserError: for a sentence that is neither.
         """
         return self.links([(_words(source), _words(target))])[0]
 
@@ -79,8 +83,11 @@ class WordAligner:
 
         Args:
             pairs: source and target sentences as for :meth:`align`.
+
+        Raises:
+            UserError: for an item that is not two sentences, with its number from 0.
         """
-        words = ((_words(source), _words(target)) for source, target in pairs)
+        words = (_pair(number, pair) for number, pair in enumerate(pairs))
         for links in map_in_order(self.links, blocks_of(words, BLOCK_PAIRS), cpu_threads()):
             yield from links
 
@@ -126,8 +133,19 @@ def map_in_order(function: Callable[[T], R], items: Iterable[T], threads: int) -
                 future.cancel()
 
 
-def _words(sentence: Sentence) -> Sequence[str]:
-    if not isinstance(sentence, str):
-        return sentence
-    text = normalize(sentence)
-    return [text[start:end] for start, end in word_spans(text)]
+def _pair(number: int, pair: tuple[Sentence, Sentence]) -> tuple[list[str], list[str]]:
+    sides = tuple(pair) if isinstance(pair, Iterable) and not isinstance(pair, str) else ()
+    if len(sides) != 2:
+        raise UserError("not a source and a target sentence", where=f"pair {number}", hint="give (source, target)")
+    return _words(sides[0], f"pair {number}"), _words(sides[1], f"pair {number}")
+
+
+def _words(sentence: Sentence, where: str | None = None) -> list[str]:
+    if isinstance(sentence, str):
+        text = normalize(sentence)
+        return [text[start:end] for start, end in word_spans(text)]
+    words = list(sentence) if isinstance(sentence, Iterable) else [sentence]
+    if not all(isinstance(word, str) for word in words):
+        message = f"neither a text nor a list of words: {repr(sentence)[:50]}"
+        raise UserError(message, where=where, hint="give a string, or a list of strings")
+    return words
