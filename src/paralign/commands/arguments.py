@@ -162,6 +162,10 @@ def _unknown_argument(command: str, name: str, known: Iterable[str]) -> str:
         section, _, key = setting.partition(".")
         nested = f"settings={{{section!r}: {{{key!r}: ...}}}}"
         hint = f"use {nested}" if "settings" in known else f"use overrides={{{setting!r}: ...}}"
+    elif name == "device":
+        hint = "call paralign.device.select_device before anything else"
+    elif name in ("dry_run", "show") and command in ("align", "pretrain", "finetune"):
+        hint = f"only on the command line: paralign {command} --{name.replace('_', '-')}"
     elif _OTHER_NAMES.get(name) in known:
         hint = f"use {_OTHER_NAMES[name]}"
     else:
