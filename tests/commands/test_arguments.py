@@ -1,8 +1,11 @@
 """A string stands for a list of one in every command."""
 
 import inspect
+import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import paralign
@@ -69,6 +72,38 @@ def test_a_mapping_gives_languages_and_files(monkeypatch):
     paralign.align("x", out="o", pairs=files, overrides={"training.steps": 2})
     assert seen[0].pairs == ["en-de=a.tsv", "en-fr=b.tsv", "en-es=c.en,c.es"]
     assert seen[0].overrides == ["training.steps=2"]
+
+
+KERNEL = ["site-packages/ipykernel_launcher.py", "-f", "/root/.local/share/jupyter/runtime/kernel-1.json"]
+
+
+def test_a_call_from_python_is_recorded_as_python(monkeypatch):
+    seen = []
+    monkeypatch.setattr(sys, "argv", KERNEL)
+    monkeypatch.setattr("paralign.commands.align.run_align", lambda *given: seen.append(given))
+    given = {"pairs": {"en-de": "a.tsv"}, "overrides": {"training.steps": 2}, "out": Path("o"), "quiet": True}
+    paralign.align("paralign-mini", **given)
+    assert seen[0][0].command == (
+        "paralign.align('paralign-mini', out='o', pairs=['en-de=a.tsv'], overrides=['training.steps=2'])"
+    )
+    eval(seen[0][0].command, {"paralign": paralign})
+    assert seen[1] == (replace(seen[0][0], quiet=False), seen[0][1])
+    paralign.align("x", pairs="en-de=a", out="o", command="mine")
+    assert seen[2][0].command == "mine"
+    for program in ("bin/paralign", "paralign.exe", "src/paralign/__main__.py"):
+        monkeypatch.setattr(sys, "argv", [program, "align"])
+        paralign.align("x", pairs="en-de=a", out="o")
+        assert seen[-1][0].command is None
+
+
+def test_the_recorded_call_of_a_function_outside_the_package_names_its_module(monkeypatch):
+    monkeypatch.setattr(sys, "argv", KERNEL)
+
+    @one_or_several
+    def own(*, limit: "int | None" = None, command: "str | None" = None):
+        return command
+
+    assert own(limit=np.int64(3)) == f"{__name__}.own(limit=3)"
 
 
 @pytest.mark.parametrize(

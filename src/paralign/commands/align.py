@@ -77,7 +77,7 @@ def align(
         lenient: drop and count lines that cannot be read instead of raising.
         resume: continue the run in ``out``.
         quiet: print nothing.
-        command: recorded with the run. None: the command line of this process.
+        command: recorded with the run. None: the command line, or the call from Python.
         track: experiment trackers that receive the log: ``tensorboard``, ``wandb`` or others that accelerate supports.
         from_checkpoint: folder of a checkpoint, ``RUN/checkpoints/step-00000500``, whose encoder the run starts from,
             for example the last good one of a run that diverged. Objectives and the schedule start over. None: the run

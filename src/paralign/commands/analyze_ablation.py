@@ -68,7 +68,7 @@ def analyze_ablation(
         limit: use only the first items of every data set. ``None``: all.
         resume: continue with what is in ``out``.
         quiet: print nothing.
-        command: recorded with the analysis. ``None``: the command line of the process.
+        command: recorded with the analysis. ``None``: the command line, or the call from Python.
 
     Returns:
         a cell for each encoder, source, target and reset.

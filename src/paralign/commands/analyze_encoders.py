@@ -57,7 +57,7 @@ def analyze_encoders(
         limit: use only the first sentences. ``None``: all.
         lenient: drop and count lines that cannot be read, with their translations.
         quiet: print nothing.
-        command: recorded with the run. ``None``: the command line of the process.
+        command: recorded with the run. ``None``: the command line, or the call from Python.
 
     Raises:
         UserError: for text or settings that cannot be used, encoders that cannot be read, or an analysis of something

@@ -10,8 +10,10 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+import paralign
 from paralign.config import did_you_mean
 from paralign.errors import UserError
+from paralign.runs.folder import from_command_line
 
 __all__ = ["SHORT_FORMS", "check_encoders", "one_or_several"]
 
@@ -93,7 +95,9 @@ def one_or_several(command: Callable[P, R]) -> Callable[P, R]:
                 bound.arguments[name] = {key: _text(name, part) for key, part in bound.arguments[name].items()}
         for name in integers:
             if bound.arguments.get(name) is not None:
-                _check_integer(name, bound.arguments[name])
+                bound.arguments[name] = _integer(name, bound.arguments[name])
+        if "command" in kinds and bound.arguments.get("command") is None and not from_command_line():
+            bound.arguments["command"] = _call(command, bound)
         return command(*bound.args, **bound.kwargs)
 
     return wrapped
@@ -140,10 +144,26 @@ def _text(name: str, value: Any) -> str:
     raise UserError(f"{name} is {_shown(value)}, not a string or path", hint=hint)
 
 
-def _check_integer(name: str, value: Any) -> None:
+def _integer(name: str, value: Any) -> int:
     least = 1 if name in _POSITIVE else 0
     if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
         raise UserError(f"{name} is {value!r}", hint=f"give an integer of at least {least}")
+    return int(value)
+
+
+def _call(command: Callable[..., object], bound: inspect.BoundArguments) -> str:
+    """Return a call as Python, without the arguments that do not affect the result: it is recorded with the run.
+
+    >>> def align(model, *, out, overrides=(), quiet=False): ...
+    >>> _call(align, inspect.signature(align).bind("base", out=Path("runs/a"), quiet=True))
+    "paralign.align('base', out='runs/a')"
+    """
+    name = command.__name__
+    place = "paralign" if name in paralign.__all__ else command.__module__
+    values = [("", value) for value in bound.args]
+    values += [(f"{key}=", part) for key, part in bound.kwargs.items() if key not in ("command", "quiet", "resume")]
+    texts = [key + repr(str(value) if isinstance(value, Path) else value) for key, value in values]
+    return f"{place}.{name}({', '.join(texts)})"
 
 
 def _shown(value: object) -> str:

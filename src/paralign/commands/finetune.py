@@ -90,7 +90,7 @@ def finetune(
         lenient: drop and count items that cannot be read instead of raising.
         resume: continue the run in ``out``; finished seeds are not repeated.
         quiet: print nothing.
-        command: recorded with the run. None: the command line of this process.
+        command: recorded with the run. None: the command line, or the call from Python.
         track: experiment trackers, as in :func:`paralign.align`.
 
     Returns:

@@ -23,7 +23,7 @@ from paralign.errors import UserError
 from paralign.folders import atomic_file, check_can_create, lock
 from paralign.version import __version__
 
-__all__ = ["RunFolder"]
+__all__ = ["RunFolder", "from_command_line"]
 
 _NOT_STARTED = "not started"
 """Status of a run that failed before its first step. Only its token store is kept, which took the longest."""
@@ -245,9 +245,14 @@ def _json_values(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
+def from_command_line() -> bool:
+    """Return whether this process is the command ``paralign``, not a script or a notebook."""
+    program = Path(sys.argv[0])
+    return program.stem == "paralign" or program.parts[-2:] == ("paralign", "__main__.py")
+
+
 def _command_line() -> str:
-    program = Path(sys.argv[0]).name
-    return shlex.join(["paralign" if program in ("__main__.py", "paralign") else program, *sys.argv[1:]])
+    return shlex.join(["paralign" if from_command_line() else Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
 def _more_commands(before: Mapping[str, Any], first: str, command: str) -> list[str]:
