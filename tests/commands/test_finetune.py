@@ -208,7 +208,7 @@ def test_overlap_with_the_parallel_text_of_the_encoder_is_reported(base, tmp_pat
     assert 15 <= found <= 21  # texts of fewer than 8 pieces are not compared
 
 
-def test_predictions_are_in_the_format_of_the_task(base, tmp_path, capsys):
+def test_predictions_are_in_the_format_of_the_task(base, tmp_path, capsys, monkeypatch):
     nli(base, tmp_path / "run")
     model = tmp_path / "run" / "seed-0" / "model"
     bare = tmp_path / "bare.tsv"
@@ -225,6 +225,12 @@ def test_predictions_are_in_the_format_of_the_task(base, tmp_path, capsys):
     reader.join(timeout=5)
     assert read == [path.read_text()]
     assert pipe.is_fifo()
+    capsys.readouterr()
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    assert paralign.predict(str(model), data=f"en={bare}", out="-", quiet=True) == []
+    assert capsys.readouterr().out == path.read_text()
+    assert sorted(tmp_path.iterdir()) == before
     with pytest.raises(UserError, match="already exists"):
         paralign.predict(str(model), data=f"en={bare}", out=tmp_path / "out.tsv", quiet=True)
     with pytest.raises(UserError, match="was not fine-tuned for a task"):

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import IO, Any
 
 from paralign.commands.align_words import (
-    check_not_stdout,
     echo_language_warnings,
     parse_overrides,
     read_texts,
@@ -120,8 +119,7 @@ def align_stream(
     """
     spec, to_stdout = parse_pairs(pairs), str(out) == "-"
     _check_options(spec, method, load, learn_from, part, limit, to_stdout, posteriors)
-    check_not_stdout({"--posteriors": posteriors, "--save": save})
-    paths = [Path(path) for path in (out, posteriors) if path is not None and str(path) != "-"]
+    paths = [Path(path) for path in (None if to_stdout else out, posteriors) if path is not None]
     check_outputs(paths, input_files([spec]), force=force)
     options = AlignerOptions(
         spec, symmetrize=symmetrize, tokenized=tokenized, save=save, load=load, lenient=lenient, quiet=quiet

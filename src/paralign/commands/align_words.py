@@ -31,7 +31,6 @@ from paralign.words.word_links import WordLinks
 __all__ = [
     "align_words",
     "check_gold_options",
-    "check_not_stdout",
     "echo_language_warnings",
     "parse_overrides",
     "read_aligned_text",
@@ -121,7 +120,6 @@ def align_words(
         raise UserError("there is no score to write to --scores", hint="add --gold")
     check_gold_options(gold, flipped, one_based and links is None)
     scores = f"{out}.scores.json" if gold is not None and scores is None else scores
-    check_not_stdout({"--out": out, "--posteriors": posteriors, "--scores": scores, "--save": save})
     others = [path for path in (gold, links) if path is not None]
     outputs = [path for path in (out, scores, posteriors) if path is not None]
     check_outputs(outputs, [*input_files([spec, *further]), *others], force=force)
@@ -255,20 +253,6 @@ def echo_language_warnings(specs: Sequence[PairSpec | TextSpec], quiet: bool) ->
     """Report text in another language or script than its tag."""
     for warning in language_warnings(specs):
         echo(f"WARNING {warning}", quiet=quiet)
-
-
-def check_not_stdout(outputs: Mapping[str, str | Path | None]) -> None:
-    """Refuse ``-`` as the file of options that do not write to standard output.
-
-    Args:
-        outputs: value of each option, by its name.
-
-    Raises:
-        UserError: with the option.
-    """
-    for option, path in outputs.items():
-        if str(path) == "-":
-            raise UserError(f"{option} cannot be written to standard output", hint="name a file")
 
 
 def check_gold_options(gold: str | Path | None, flipped: bool, one_based: bool) -> None:
