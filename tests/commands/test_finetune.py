@@ -270,7 +270,7 @@ def test_recipes_for_fine_tuning_have_the_settings_of_the_paper(tmp_path, monkey
     from paralign.runs.finetune_settings import finetune_settings
 
     def difference(task, recipe):
-        plain, given = (finetune_settings(task, name, None, [])[0].model_dump() for name in (None, recipe))
+        plain, given = (finetune_settings(task, name)[0].model_dump() for name in (None, recipe))
         return {
             f"{section}.{key}": value
             for section, values in given.items()
@@ -279,7 +279,7 @@ def test_recipes_for_fine_tuning_have_the_settings_of_the_paper(tmp_path, monkey
         }
 
     assert difference("nli", "xnli") == {"training.warmup": 1000}
-    assert finetune_settings("nli", "xnli", None, [])[0].training.warmup_steps(36_816) == 1000
+    assert finetune_settings("nli", "xnli")[0].training.warmup_steps(36_816) == 1000
     assert difference("qa", "mlqa") == {"task.max_pieces": 386, "task.normalize": "mlqa"}
     (tmp_path / "mine.toml").write_text('extends = "mlqa"\n[training]\nepochs = 1\n')
     assert difference("qa", str(tmp_path / "mine.toml"))["task.max_pieces"] == 386
@@ -290,7 +290,7 @@ def test_recipes_for_fine_tuning_have_the_settings_of_the_paper(tmp_path, monkey
     assert difference("nli", "xnli") == {"training.warmup": 1000}
     for recipe, message in (("xnly", "did you mean 'xnli'"), ("ppa", "is one of align and pretrain")):
         with pytest.raises(UserError, match=message):
-            finetune_settings("nli", recipe, None, [])
+            finetune_settings("nli", recipe)
 
 
 def test_a_run_of_a_version_without_a_setting_is_resumed(base, tmp_path):

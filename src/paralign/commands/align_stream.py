@@ -75,7 +75,6 @@ def align_stream(
     method: str = "hmm",
     symmetrize: str | None = None,
     tokenized: bool = False,
-    settings: Mapping[str, Any] | None = None,
     overrides: str | Sequence[str] = (),
     save: str | Path | None = None,
     posteriors: str | Path | None = None,
@@ -102,8 +101,7 @@ def align_stream(
         symmetrize: how the links of both directions are combined, as in :func:`paralign.align_words`.
         tokenized: words are separated by spaces. Default: words are found by
             :func:`paralign.text.words.word_spans`.
-        settings: settings of the aligner, with ``learn_from``.
-        overrides: ``words.key=value``, which take precedence over ``settings``.
+        overrides: settings of the aligner as ``words.key=value``, with ``learn_from``.
         save: folder to save the aligner in that ``learn_from`` trained.
         posteriors: file for the probability of each link, lines as in ``out``. Default ``None``: not written.
         limit: number of pairs that are read, the first ones. Default ``None``: all.
@@ -124,7 +122,7 @@ def align_stream(
     options = AlignerOptions(
         spec, symmetrize=symmetrize, tokenized=tokenized, save=save, load=load, lenient=lenient, quiet=quiet
     )
-    aligner = make_aligner(method, options, merge(settings or {}, *parse_overrides(overrides)))
+    aligner = make_aligner(method, options, merge(*parse_overrides(overrides)))
     assert isinstance(aligner, StatisticalAligner)
     dropped: Counter[str] = Counter()
     if to_stdout and spec.path == "-":

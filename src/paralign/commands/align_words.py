@@ -58,7 +58,6 @@ def align_words(
     tokenized: bool = False,
     model: str | None = None,
     links: str | Path | None = None,
-    settings: Mapping[str, Any] | None = None,
     overrides: str | Sequence[str] = (),
     save: str | Path | None = None,
     load: str | Path | None = None,
@@ -88,8 +87,7 @@ def align_words(
         model: encoder, for ``similarity``, or for ``hmm`` to combine its similarities with counts. None: with
             ``similarity``, ``DEFAULT_ENCODER``.
         links: file of existing links, for ``file``.
-        settings: settings of the aligner.
-        overrides: ``words.key=value``, which take precedence over ``settings``.
+        overrides: settings of the aligner as ``words.key=value``.
         save: folder to save the trained aligner in. Default ``None``: it is not saved.
         load: folder of a saved aligner, which is used without training.
         gold: file of gold links of these pairs to score against (:func:`paralign.formats.links.read_gold`);
@@ -140,7 +138,7 @@ def align_words(
         lenient=lenient,
         quiet=quiet,
     )
-    aligner = make_aligner(method, options, merge(settings or {}, *parse_overrides(overrides)))
+    aligner = make_aligner(method, options, merge(*parse_overrides(overrides)))
     echo_language_warnings([spec, *further], quiet)
     dropped: Counter[str] = Counter()
     sizes: Sizes = []

@@ -17,13 +17,13 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from paralign.config import difference, dump_toml, load_toml, with_added_settings
-from paralign.console import is_main_process
+from paralign.console import is_command_line, is_main_process
 from paralign.digests import DAMAGED, digested, file_digest, read_object
 from paralign.errors import UserError
 from paralign.folders import atomic_file, check_can_create, lock
 from paralign.version import __version__
 
-__all__ = ["RunFolder", "from_command_line"]
+__all__ = ["RunFolder"]
 
 _NOT_STARTED = "not started"
 """Status of a run that failed before its first step. Only its token store is kept, which took the longest."""
@@ -245,14 +245,8 @@ def _json_values(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def from_command_line() -> bool:
-    """Return whether this process is the command ``paralign``, not a script or a notebook."""
-    program = Path(sys.argv[0])
-    return program.stem == "paralign" or program.parts[-2:] == ("paralign", "__main__.py")
-
-
 def _command_line() -> str:
-    return shlex.join(["paralign" if from_command_line() else Path(sys.argv[0]).name, *sys.argv[1:]])
+    return shlex.join(["paralign" if is_command_line() else Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
 def _more_commands(before: Mapping[str, Any], first: str, command: str) -> list[str]:
