@@ -24,6 +24,7 @@ from machine import finish, median_of, table
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from paralign.commands.arguments import as_overrides
 from paralign.device import best_device
 from paralign.encoder import Encoder
 from paralign.runs.objectives import make_objectives
@@ -94,9 +95,9 @@ def trainer(given: argparse.Namespace, folder: Path) -> Trainer:
     store, tokenizer = corpora.open_or_make(given, folder)
     training = {"batch": given.batch, "steps": 1000, "checkpoint_every": 1 << 30}
     moco = {"queue": given.queue, "queue_init": "random"}
-    config = run_settings(given.recipe, {"training": training}, [])
+    config = run_settings(given.recipe, as_overrides({"training": training}))
     if "moco" in config.objectives:
-        config = run_settings(given.recipe, {"training": training, "moco": moco}, [])
+        config = run_settings(given.recipe, as_overrides({"training": training, "moco": moco}))
     encoder = Encoder.from_scratch(given.arch, tokenizer, max_length=256, chunk_cost=config.training.chunk_cost)
     learner = Learner(encoder, make_objectives(config, encoder))
     batches = CorpusBatches(store, encoder.template, config.views, config.training, longest=encoder.max_pieces)

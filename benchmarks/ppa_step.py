@@ -24,6 +24,7 @@ from machine import finish, median_of, table
 
 from paralign.batches.batching import padded_size, split_by_length
 from paralign.batches.views import Batch
+from paralign.commands.arguments import as_overrides
 from paralign.corpus.store import TokenStore
 from paralign.device import has_bf16
 from paralign.encoder import Encoder
@@ -135,7 +136,7 @@ def settings_of(given: argparse.Namespace, moco: dict[str, Any], **training: Any
     """Return the recipe ``ppa`` with the requested sizes and precision; every step starts from one random queue."""
     loop = {"batch": given.batch, "precision": given.precision, "checkpoint_every": 1 << 30} | training
     moco = {"queue": given.queue, "queue_init": "random"} | moco
-    return run_settings("ppa", {"training": loop, "moco": moco}, [])
+    return run_settings("ppa", as_overrides({"training": loop, "moco": moco}))
 
 
 def new_learner(given: argparse.Namespace, config: RunConfig, store: TokenStore, tokenizer: Any,

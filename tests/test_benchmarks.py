@@ -81,7 +81,7 @@ def test_the_suites_have_known_tasks_and_settings(path, tmp_path):
     for task in load_suite(str(path), tmp_path).task:
         if find_task_class(task.task).trains:
             assert task.train
-            finetune_settings(task.task, task.recipe, None, task.set)
+            finetune_settings(task.task, task.recipe, task.set)
         else:
             assert not task.train
             find_task(task.task, task_section(merge(*map(parse_override, task.set))))

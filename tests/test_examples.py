@@ -172,7 +172,7 @@ def test_commands_in_the_documents_are_understood(path, monkeypatch):
         try:
             given = understood(words)
             if words[0] in ("align", "pretrain") and not given["recipe"].endswith(".toml"):
-                run_settings(given["recipe"], {}, given["overrides"] or [])
+                run_settings(given["recipe"], given["overrides"] or [])
         except Exception as error:
             raise AssertionError(f"{path.name}, block at line {number}: {shlex.join(words)}") from error
 

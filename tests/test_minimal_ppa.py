@@ -15,6 +15,7 @@ import torch
 from transformers import AutoModelForMaskedLM
 
 from paralign.commands.align import AlignRequest, prepare_align
+from paralign.commands.arguments import as_overrides
 from paralign.runs.options import RunOptions
 
 SCRIPT = Path(__file__).parents[1] / "examples" / "minimal_ppa.py"
@@ -79,7 +80,7 @@ def loop(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Loop:
     """Paralign's own loop, the batches it reads, and its result."""
     run = tmp_path_factory.mktemp("loop") / "run"
     settings = {"training": TRAINING, "moco": MOCO, "data": {"min_pieces": 1}}
-    request = AlignRequest(str(base), pairs=["en-de=smallworld:0-24"], settings=settings)
+    request = AlignRequest(str(base), pairs=["en-de=smallworld:0-24"], overrides=as_overrides(settings))
     prepared = prepare_align(RunOptions(run, quiet=True), request)
     assert prepared is not None
     assert len(prepared.store) == 2 * BATCH

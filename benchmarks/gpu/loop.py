@@ -12,6 +12,7 @@ import torch
 from context import Context
 from machine import median_of
 
+from paralign.commands.arguments import as_overrides
 from paralign.corpus.link_store import LinkStore
 from paralign.corpus.store import TokenStore
 from paralign.device import best_device
@@ -99,10 +100,10 @@ class Loops:
     def trainer(self, recipe: str, shape: str, *, vocabulary: int | None = None, **training: Any) -> Trainer:
         """Return the trainer of a recipe, on the device and prepared for its first step."""
         loop = {"batch": self.size.batch, "steps": 1_000_000, "log_every": 1 << 30, "checkpoint_every": 1 << 30}
-        config = run_settings(recipe, {"training": loop | training}, [])
+        config = run_settings(recipe, as_overrides({"training": loop | training}))
         if "moco" in config.objectives:  # filling the queue with keys would encode many batches before the first step
             moco = {"queue": self.size.queue, "queue_init": "random"}
-            config = run_settings(recipe, {"training": loop | training, "moco": moco}, [])
+            config = run_settings(recipe, as_overrides({"training": loop | training, "moco": moco}))
         encoder = self.encoder(shape, vocabulary)
         learner = Learner(encoder, make_objectives(config, encoder))
         needs_links = any(objective.needs_links for objective in learner.objectives_by_name().values())

@@ -307,9 +307,6 @@ def _known_setting(cls: type[BaseModel], location: tuple[int | str, ...]) -> str
         inside = [f"{key}.{name}" for key in cls.model_fields if name in _field_names(cls, (key,))]
         if inside and name not in cls.model_fields:
             return f"did you mean {' or '.join(inside)}?"
-        section, _, key = name.partition(".")
-        if key and key in _field_names(cls, (section,)):
-            return f"nest it: {{{section!r}: {{{key!r}: ...}}}}"
     return did_you_mean(name, _field_names(cls, tuple(location[:-1])))
 
 

@@ -7,8 +7,17 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
-__all__ = ["echo", "echo_dropped", "is_main_process", "printable", "progress_lines", "rough_duration"]
+__all__ = [
+    "echo",
+    "echo_dropped",
+    "is_command_line",
+    "is_main_process",
+    "printable",
+    "progress_lines",
+    "rough_duration",
+]
 
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -71,6 +80,12 @@ def progress_lines(every: int, text: str, *, last: int | None = None, quiet: boo
 def is_main_process() -> bool:
     """Return whether this is the only process or the first of several (``RANK`` 0)."""
     return int(os.environ.get("RANK", "0")) == 0
+
+
+def is_command_line() -> bool:
+    """Return whether this process is the command ``paralign``, not a script or a notebook."""
+    program = Path(sys.argv[0])
+    return program.stem == "paralign" or program.parts[-2:] == ("paralign", "__main__.py")
 
 
 def rough_duration(seconds: float) -> str:

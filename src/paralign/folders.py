@@ -159,8 +159,11 @@ def check_can_create(folder: Path) -> None:
     """Check that a folder can be written, or created together with its parents.
 
     Raises:
-        UserError: if one of its parents is a file, or the folder or its nearest existing parent is not writable.
+        UserError: if it is called ``-``, one of its parents is a file, or the folder or its nearest existing parent is
+            not writable.
     """
+    if str(folder) == "-":
+        raise UserError("a folder cannot be standard output", where=folder, hint="name a folder")
     full = folder.absolute()
     nearest = next(path for path in (full, *full.parents) if os.path.lexists(path))
     if nearest != full and not nearest.is_dir():
@@ -191,10 +194,13 @@ def check_outputs(outputs: Iterable[str | Path], inputs: Iterable[str | Path], *
         force: existing files are replaced. An input never is.
 
     Raises:
-        UserError: naming the first file that cannot be written.
+        UserError: naming the first file that cannot be written, or ``-``: commands that write to standard output do not
+            pass it.
     """
     used = {Path(path).resolve() for path in inputs if str(path) != "-"}
     for output in map(Path, outputs):
+        if str(output) == "-":
+            raise UserError("cannot be written to standard output", where=output, hint="name a file")
         if is_special(output):
             continue  # written to, not replaced
         require_folder(output.parent)

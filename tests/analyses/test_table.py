@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import paralign
 from paralign.analyses.base import EncoderAnalysis, ResultsAnalysis, find_analysis
 from paralign.analyses.table import ANALYSES, AnalysisEntry
 from paralign.cli.analyze import app
@@ -56,6 +57,27 @@ def test_an_unknown_analysis_is_refused():
         find_analysis("similarty")
     with pytest.raises(UserError, match="halfs"):
         find_analysis("similarity", {"halfs": 3})
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("transfer", "use paralign.analyze_transfer"),
+        ("probes", "use paralign.analyze_probes"),
+        ("spce", "did you mean 'space'? or my_module:Class"),
+        ("check", "available: similarity, space or my_module:Class"),
+        (
+            "paralign.analyses.transfer:TransferAnalysis",
+            "derive it from paralign.analyses.base.EncoderAnalysis",
+        ),
+    ],
+)
+def test_an_analysis_of_something_else_than_encoders_is_refused(tmp_path, name, hint):
+    with pytest.raises(UserError) as caught:
+        analyze_encoders(name, "x", text=["en=a"], out=tmp_path / "run")
+    assert str(caught.value) == f"{name!r} is not an analysis of encoders on parallel text ({hint})"
+    if hint.startswith("use "):
+        assert hasattr(paralign, hint.removeprefix("use paralign."))
 
 
 def test_the_analysis_of_the_document_runs_and_is_drawn(base, encoder, tmp_path, monkeypatch):

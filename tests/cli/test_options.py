@@ -12,7 +12,7 @@ import typer
 from paralign.__main__ import main
 from paralign.cli import app
 from paralign.cli.help import GROUPS, HINTS, Command
-from paralign.cli.options import SHORT_FORMS, as_overrides, short_forms
+from paralign.cli.options import SHORT_FORMS, short_forms
 from paralign.commands.list_settings import describe_section, describe_sections, settings_sections
 from paralign.config import _KNOWN_AS, parse_override
 from paralign.errors import UserError
@@ -75,10 +75,8 @@ def test_help_is_as_wide_as_the_terminal(columns, longest, monkeypatch, capsys):
 
 def test_short_forms_are_settings():
     given = {"lr": 3e-4, "epochs": 2.5, "batch_size": 7, "precision": "bf16", "seed": 11, "limit": 99}
-    config = run_settings("mlm", short_forms((), **given, reset_layers=None), [])
+    config = run_settings("mlm", short_forms((), **given, reset_layers=None))
     assert {name: operator.attrgetter(SHORT_FORMS[name])(config) for name in given} == given
-    again = run_settings("mlm", {}, as_overrides(short_forms((), **given)))
-    assert again.model_dump() == config.model_dump()
 
 
 def test_every_short_form_names_a_setting():
@@ -93,8 +91,8 @@ def test_a_short_form_and_set_together_are_an_error(name, inline):
     override = f"{section}={{{key}=1}}" if inline else f"{section}.{key}=1"
     with pytest.raises(UserError, match=f"^--{name.replace('_', '-')} and --set {section}.{key} are the same setting"):
         short_forms([override], **{name: 1})
-    assert short_forms([override], **{name: None}) == {}
-    assert short_forms([f"{section}.other=1"], **{name: 5}) == {section: {key: 5}}
+    assert short_forms([override], **{name: None}) == [override]
+    assert short_forms([f"{section}.other=1"], **{name: 5}) == [f"{section}.{key}=5", f"{section}.other=1"]
 
 
 @pytest.mark.parametrize("command", ["align", "pretrain", "finetune", "analyze ablation"])
@@ -175,7 +173,7 @@ def test_every_setting_has_a_meaning():
 
 
 def test_sections_are_complete():
-    config = run_settings("ppa", {}, [])
+    config = run_settings("ppa")
     names = {s.name for s in settings_sections()}
     assert {name for name, value in config if hasattr(value, "model_fields")} <= names
     overview = describe_sections()
@@ -202,7 +200,7 @@ def test_names_of_settings_in_the_list_can_be_set():
                 default = field.get_default(call_default_factory=True)
                 name = f"{section.prefix}.{key}" if section.prefix else key
                 if isinstance(default, bool | int | float) and not isinstance(default, str):
-                    assert run_settings("ppa", {}, [f"{name}={str(default).lower()}"])
+                    assert run_settings("ppa", [f"{name}={str(default).lower()}"])
     assert parse_override("moco.queue=5") == {"moco": {"queue": 5}}
 
 
@@ -210,9 +208,9 @@ def test_epochs_that_a_recipe_would_ignore_are_refused(tmp_path):
     recipe = tmp_path / "mine.toml"
     recipe.write_text('extends = "mlm"\n[training]\nsteps = 50\n')
     with pytest.raises(UserError, match=r"training.epochs has no effect: the recipe sets training.steps to 50"):
-        run_settings(str(recipe), short_forms((), epochs=3), [])
-    assert run_settings(str(recipe), short_forms((), epochs=3), ["training.steps=9"]).training.steps == 9
-    assert run_settings(str(recipe), {}, []).training.steps == 50
+        run_settings(str(recipe), short_forms((), epochs=3))
+    assert run_settings(str(recipe), short_forms(["training.steps=9"], epochs=3)).training.steps == 9
+    assert run_settings(str(recipe)).training.steps == 50
 
 
 def test_other_objectives_than_those_of_the_recipe_are_neither_its_method_nor_a_control(tmp_path):
@@ -221,7 +219,7 @@ def test_other_objectives_than_those_of_the_recipe_are_neither_its_method_nor_a_
 
     def named(text, *overrides):
         recipe.write_text(text)
-        config = run_settings(str(recipe), {}, overrides)
+        config = run_settings(str(recipe), overrides)
         return config.method, config.control
 
     assert named('extends = "mlm-mini"\n[training]\nsteps = 5\n') == ("MLM control", True)

@@ -1,8 +1,11 @@
 """A string stands for a list of one in every command."""
 
 import inspect
+import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import paralign
@@ -33,7 +36,7 @@ def test_pairs_and_overrides_as_strings_reach_the_command(monkeypatch):
                    track="wandb")  # fmt: skip
     paralign.align("x", out="o", pairs=["en-de=a", "en-fr=a"], track=("wandb",))
     (options, request), (_, several) = seen
-    assert request == AlignRequest("x", ["en-de=a"], None, ["en-de=b"], ["en-de=c"], "ppa", {}, ["moco.queue=9"])
+    assert request == AlignRequest("x", ["en-de=a"], None, ["en-de=b"], ["en-de=c"], "ppa", ["moco.queue=9"])
     assert options.track == ("wandb",)
     assert several.pairs == ["en-de=a", "en-fr=a"]
 
@@ -71,6 +74,38 @@ def test_a_mapping_gives_languages_and_files(monkeypatch):
     assert seen[0].overrides == ["training.steps=2"]
 
 
+KERNEL = ["site-packages/ipykernel_launcher.py", "-f", "/root/.local/share/jupyter/runtime/kernel-1.json"]
+
+
+def test_a_call_from_python_is_recorded_as_python(monkeypatch):
+    seen = []
+    monkeypatch.setattr(sys, "argv", KERNEL)
+    monkeypatch.setattr("paralign.commands.align.run_align", lambda *given: seen.append(given))
+    given = {"pairs": {"en-de": "a.tsv"}, "overrides": {"training.steps": 2}, "out": Path("o"), "quiet": True}
+    paralign.align("paralign-mini", **given)
+    assert seen[0][0].command == (
+        "paralign.align('paralign-mini', out='o', pairs=['en-de=a.tsv'], overrides=['training.steps=2'])"
+    )
+    eval(seen[0][0].command, {"paralign": paralign})
+    assert seen[1] == (replace(seen[0][0], quiet=False), seen[0][1])
+    paralign.align("x", pairs="en-de=a", out="o", command="mine")
+    assert seen[2][0].command == "mine"
+    for program in ("bin/paralign", "paralign.exe", "src/paralign/__main__.py"):
+        monkeypatch.setattr(sys, "argv", [program, "align"])
+        paralign.align("x", pairs="en-de=a", out="o")
+        assert seen[-1][0].command is None
+
+
+def test_the_recorded_call_of_a_function_outside_the_package_names_its_module(monkeypatch):
+    monkeypatch.setattr(sys, "argv", KERNEL)
+
+    @one_or_several
+    def own(*, limit: "int | None" = None, command: "str | None" = None):
+        return command
+
+    assert own(limit=np.int64(3)) == f"{__name__}.own(limit=3)"
+
+
 @pytest.mark.parametrize(
     ("given", "settings"),
     [
@@ -92,14 +127,74 @@ def test_a_mapping_of_settings_keeps_the_types_of_its_values(monkeypatch, given,
         paralign.align("x", out="o", pairs="en-de=a", overrides={"training.seed": object()})
 
 
+def test_settings_are_another_name_of_overrides_which_take_precedence(monkeypatch):
+    seen = []
+    monkeypatch.setattr("paralign.commands.align.run_align", lambda options, request: seen.append(request))
+    for settings in ("training.steps=2", ["training.steps=2"], {"training.steps": 2}, {"training": {"steps": 2}}):
+        paralign.align("x", out="o", pairs="en-de=a", settings=settings)
+        paralign.align("x", out="o", pairs="en-de=a", settings=settings, overrides={"training.steps": 3})
+    assert [request.overrides for request in seen] == [
+        ["training.steps=2"],
+        ["training.steps=2", "training.steps=3"],
+    ] * 4
+
+
+def test_none_for_a_list_is_its_default(monkeypatch):
+    seen = []
+    monkeypatch.setattr("paralign.commands.align.run_align", lambda options, request: seen.append(request))
+    paralign.align("x", out="o", pairs="en-de=a", links=None, overrides=None, settings=None)
+    assert seen == [AlignRequest("x", ["en-de=a"], overrides=[])]
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
-        ("align", {"batch_size": 8}, r"align\(\) has no argument 'batch_size' \(use settings=\{'training': \{'batch'"),
-        ("align", {"learning_rate": 1}, r"align\(\) has no argument 'learning_rate' \(use settings=\{'training': "),
+        ("finetune", {"task": "pos", "train": "en=a", "eval": None, "out": "o"}, r"eval is None \(give a value\)"),
+        ("finetune", {"task": None, "train": "en=a", "eval": "en=a", "out": "o"}, r"task is None \(give a value\)"),
+        ("align", {"pairs": "en-de=a", "out": None}, r"out is None \(give a value\)"),
+        ("align", {"pairs": "en-de=a", "out": 3}, "out is of type int, not a string or path"),
+        ("suite", {"models": {"base": "paralign-mini"}, "out": "o", "seeds": "2"}, "seeds is '2'"),
+    ],
+)
+def test_values_that_cannot_be_used_are_refused(name, arguments, message):
+    with pytest.raises(UserError, match=message):
+        getattr(paralign, name)("x", **arguments)
+
+
+def test_a_mapping_or_list_of_one_gives_the_only_pairs():
+    @one_or_several
+    def command(pairs: "str", *, model: "str" = "m"):
+        return pairs
+
+    for pairs in ("en-de=a.tsv", {"en-de": "a.tsv"}, ["en-de=a.tsv"], {"en-de": ["a.tsv"]}):
+        assert command(pairs) == "en-de=a.tsv"
+    assert command({"en-de": ["a.en", Path("a.de")]}) == "en-de=a.en,a.de"
+    with pytest.raises(UserError, match=r"pairs has 2 entries \(give one\)"):
+        command(["en-de=a", "en-fr=a"])
+    with pytest.raises(UserError, match="model is of type dict, not a string or path"):
+        command("en-de=a", model={"base": "x"})
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        (
+            "align",
+            {"batch_size": 8},
+            r"align\(\) has no argument 'batch_size' \(use overrides=\{'training.batch': \.\.\.\}\)",
+        ),
+        (
+            "align",
+            {"learning_rate": 1},
+            r"align\(\) has no argument 'learning_rate' \(use overrides=\{'training.learning_rate': \.\.\.\}\)",
+        ),
         ("predict", {"layer": 2}, r"predict\(\) has no argument 'layer' \(use overrides=\{'task.layer'"),
         ("evaluate", {"precision": "bf16"}, r"\(use overrides=\{'task.precision'"),
+        ("align", {"layer": 2}, r"has no argument 'layer' \(available: "),
         ("analyze_similarity", {"layer": 2}, r"has no argument 'layer' \(available: "),
+        ("predict", {"device": "cpu"}, r"'device' \(call paralign\.device\.select_device before anything else\)"),
+        ("align", {"dry_run": True}, r"'dry_run' \(only on the command line: paralign align --dry-run\)"),
+        ("finetune", {"show": 3}, r"'show' \(only on the command line: paralign finetune --show\)"),
         ("evaluate", {"map": "m"}, r"'map' \(use maps\)"),
         ("finetune", {"trian": "en=a"}, r"\(did you mean 'train'\?\)"),
     ],

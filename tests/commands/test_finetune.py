@@ -208,7 +208,7 @@ def test_overlap_with_the_parallel_text_of_the_encoder_is_reported(base, tmp_pat
     assert 15 <= found <= 21  # texts of fewer than 8 pieces are not compared
 
 
-def test_predictions_are_in_the_format_of_the_task(base, tmp_path, capsys):
+def test_predictions_are_in_the_format_of_the_task(base, tmp_path, capsys, monkeypatch):
     nli(base, tmp_path / "run")
     model = tmp_path / "run" / "seed-0" / "model"
     bare = tmp_path / "bare.tsv"
@@ -225,6 +225,12 @@ def test_predictions_are_in_the_format_of_the_task(base, tmp_path, capsys):
     reader.join(timeout=5)
     assert read == [path.read_text()]
     assert pipe.is_fifo()
+    capsys.readouterr()
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    assert paralign.predict(str(model), data=f"en={bare}", out="-", quiet=True) == []
+    assert capsys.readouterr().out == path.read_text()
+    assert sorted(tmp_path.iterdir()) == before
     with pytest.raises(UserError, match="already exists"):
         paralign.predict(str(model), data=f"en={bare}", out=tmp_path / "out.tsv", quiet=True)
     with pytest.raises(UserError, match="was not fine-tuned for a task"):
@@ -264,7 +270,7 @@ def test_recipes_for_fine_tuning_have_the_settings_of_the_paper(tmp_path, monkey
     from paralign.runs.finetune_settings import finetune_settings
 
     def difference(task, recipe):
-        plain, given = (finetune_settings(task, name, None, [])[0].model_dump() for name in (None, recipe))
+        plain, given = (finetune_settings(task, name)[0].model_dump() for name in (None, recipe))
         return {
             f"{section}.{key}": value
             for section, values in given.items()
@@ -273,7 +279,7 @@ def test_recipes_for_fine_tuning_have_the_settings_of_the_paper(tmp_path, monkey
         }
 
     assert difference("nli", "xnli") == {"training.warmup": 1000}
-    assert finetune_settings("nli", "xnli", None, [])[0].training.warmup_steps(36_816) == 1000
+    assert finetune_settings("nli", "xnli")[0].training.warmup_steps(36_816) == 1000
     assert difference("qa", "mlqa") == {"task.max_pieces": 386, "task.normalize": "mlqa"}
     (tmp_path / "mine.toml").write_text('extends = "mlqa"\n[training]\nepochs = 1\n')
     assert difference("qa", str(tmp_path / "mine.toml"))["task.max_pieces"] == 386
@@ -284,7 +290,7 @@ def test_recipes_for_fine_tuning_have_the_settings_of_the_paper(tmp_path, monkey
     assert difference("nli", "xnli") == {"training.warmup": 1000}
     for recipe, message in (("xnly", "did you mean 'xnli'"), ("ppa", "is one of align and pretrain")):
         with pytest.raises(UserError, match=message):
-            finetune_settings("nli", recipe, None, [])
+            finetune_settings("nli", recipe)
 
 
 def test_a_run_of_a_version_without_a_setting_is_resumed(base, tmp_path):

@@ -45,6 +45,29 @@ def test_devices_are_written_to(folder, command):
     assert main(command.split()) == 0
 
 
+@pytest.mark.parametrize("command", [
+    "evaluate --model none --task retrieval --data en-de=smallworld:0-9",
+    "align --model none --recipe ppa --pairs en-de=a.tsv",
+    "analyze space --model none --text de=a.tsv --text en=a.tsv",
+    "suite quick --model base=paralign-mini",
+    "demo",
+    "export none",
+    "map --model none --pairs en-de=a.tsv",
+    "corpus split --pairs en-de=a.tsv",
+    "corpus build --model none --pairs en-de=a.tsv",
+])  # fmt: skip
+def test_no_folder_is_called_like_standard_output(folder, capsys, command):
+    assert main([*command.split(), "--out", "-"]) == 2
+    assert capsys.readouterr().err.endswith("-: a folder cannot be standard output (name a folder)\n")
+    assert {path.name: path.read_text() for path in folder.iterdir()} == FILES
+
+
+def test_no_file_is_called_like_standard_output(folder, capsys):
+    assert main(["corpus", "order", "--text", "de=t.conllu", "--out", "-"]) == 2
+    assert "-: cannot be written to standard output (name a file)" in capsys.readouterr().err
+    assert {path.name: path.read_text() for path in folder.iterdir()} == FILES
+
+
 def test_further_files_of_predictions_are_checked_before_any_work(folder, capsys):
     (folder / "q.nbest.json").write_text("mine")
     command = ["predict", "--model", "none", "--task", "qa", "--out", "q.json", "--data"]

@@ -13,9 +13,7 @@ from tests.objectives.batches import corpus
 
 
 def learner(encoder, recipe, *overrides):
-    config = run_settings(
-        recipe, {}, ["moco.queue=8", "moco.projection=8", *overrides] if "moco" in recipe else overrides
-    )
+    config = run_settings(recipe, ["moco.queue=8", "moco.projection=8", *overrides] if "moco" in recipe else overrides)
     return Learner(encoder, make_objectives(config, encoder))
 
 
@@ -31,13 +29,13 @@ def learner(encoder, recipe, *overrides):
     ],
 )
 def test_a_recipe_minimizes_what_it_names(recipe, objectives):
-    assert set(run_settings(recipe, {}, []).objectives) == objectives
+    assert set(run_settings(recipe).objectives) == objectives
     if recipe != "pretrain":
-        assert set(run_settings(f"{recipe}-mini", {}, []).objectives) == objectives
+        assert set(run_settings(f"{recipe}-mini").objectives) == objectives
 
 
 def test_the_recipes_of_the_paper_have_its_numbers():
-    config = run_settings("ppa", {}, [])
+    config = run_settings("ppa")
     training, moco = config.training, config.section("moco")
     assert (training.batch, training.epochs, training.learning_rate, training.warmup) == (128, 10, 3e-5, 0.1)
     assert training.weight_decay == 0.01
@@ -72,7 +70,7 @@ class First(Objective):
 
 def test_a_view_that_several_objectives_read_is_encoded_once(store, make_encoder, monkeypatch):
     encoder = make_encoder()
-    both = make_objectives(run_settings("ppa", {}, ["moco.queue=8"]), encoder)
+    both = make_objectives(run_settings("ppa", ["moco.queue=8"]), encoder)
     module = Learner(encoder, both | {"probe": First(First.Config(), encoder)})
     seen = []
     original = type(encoder).encode_layers
@@ -95,7 +93,7 @@ def test_a_view_that_several_objectives_read_is_encoded_once(store, make_encoder
 
 def test_sum_and_count_of_each_loss_and_their_weights(store, make_encoder):
     encoder = make_encoder()
-    module = Learner(encoder, make_objectives(run_settings("ppa", {}, ["moco.queue=8", "tlm.weight=0.25"]), encoder))
+    module = Learner(encoder, make_objectives(run_settings("ppa", ["moco.queue=8", "tlm.weight=0.25"]), encoder))
     batch = corpus(store, encoder).batch(0)
     assert module.counts(batch) == {"tlm": len(batch.view("joint").masked), "moco": 12}
     assert module.weights() == {"tlm": 0.25, "moco": 1.0}
@@ -104,11 +102,11 @@ def test_sum_and_count_of_each_loss_and_their_weights(store, make_encoder):
 
 def test_without_a_reader_of_scores_the_vocabulary_head_is_not_trained(store, make_encoder):
     encoder = make_encoder()
-    Learner(encoder, make_objectives(run_settings("moco", {}, ["moco.queue=8"]), encoder))
+    Learner(encoder, make_objectives(run_settings("moco", ["moco.queue=8"]), encoder))
     assert not any(p.requires_grad for p in encoder.head_parameters())
     assert all(p.requires_grad for p in encoder.base_parameters())
     other = make_encoder()
-    Learner(other, make_objectives(run_settings("ppa", {}, ["moco.queue=8"]), other))
+    Learner(other, make_objectives(run_settings("ppa", ["moco.queue=8"]), other))
     assert all(p.requires_grad for p in other.parameters())
 
 
@@ -116,7 +114,7 @@ def test_fresh_weights_come_from_the_runs_seed(make_encoder):
     encoder = make_encoder()
 
     def weights(seed):
-        made = make_objectives(run_settings("moco", {}, ["moco.queue=8", f"training.seed={seed}"]), encoder)
+        made = make_objectives(run_settings("moco", ["moco.queue=8", f"training.seed={seed}"]), encoder)
         return made["moco"].projection.inner.weight
 
     assert torch.equal(weights(3), weights(3))

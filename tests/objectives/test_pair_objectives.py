@@ -148,7 +148,7 @@ def test_in_batch_in_closed_form():
 
 
 def test_the_name_of_gold_links_in_tables_is_true_with_and_without_links_of_the_user():
-    assert run_settings("gold-links", {}, []).method == "word links"
+    assert run_settings("gold-links").method == "word links"
 
 
 def slow_alignment(x, y, scale, linked):

@@ -10,6 +10,7 @@ import torch
 
 from paralign.batches.masking import PieceTranslations
 from paralign.batches.views import ViewsConfig
+from paralign.commands.arguments import as_overrides
 from paralign.corpus.link_store import LinkStore, write_link_store
 from paralign.encoder import Encoder
 from paralign.languages.dictionary import Dictionary
@@ -39,7 +40,7 @@ def make_trainer(
         objectives[name] = kind(kind.Config(**SETTINGS.get(name, {})), encoder, **inputs)
     learner = Learner(encoder, objectives)
     perturb(learner)
-    config = run_settings("tlm", {"training": QUICK | {"dropout": 0.0} | training}, []).training
+    config = run_settings("tlm", as_overrides({"training": QUICK | {"dropout": 0.0} | training})).training
     opened = LinkStore.open(links, store) if links.exists() else write_link_store(store, links_of(store), links)
     translations = PieceTranslations(dictionary.single_piece_entries(), encoder.template.vocabulary)
     batches = CorpusBatches(store, encoder.template, ViewsConfig(mask_probability=0.3), config,

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from paralign.batches.views import ViewsConfig
+from paralign.commands.arguments import as_overrides
 from paralign.runs.objectives import make_objectives
 from paralign.runs.settings import run_settings
 from paralign.training import CorpusBatches, Learner, Stopped, Trainer
@@ -77,9 +78,11 @@ def trainer(
     **training: Any,
 ) -> Trainer:
     """Return a trainer of a new learner; ``act`` is called when the slices of step ``at`` are requested."""
-    config = run_settings(objectives, {"training": QUICK | training}, [])
+    config = run_settings(objectives, as_overrides({"training": QUICK | training}))
     if "moco" in config.objectives:
-        config = run_settings(objectives, {"training": QUICK | training}, ["moco.queue=30", "moco.projection=8"])
+        config = run_settings(
+            objectives, as_overrides({"training": QUICK | training, "moco": {"queue": 30, "projection": 8}})
+        )
     batches = CorpusBatches(store, encoder.template, ViewsConfig(), config.training, longest=encoder.max_pieces)
     learner = Learner(encoder, make_objectives(config, encoder))
     facts = settings if settings is not None else config.model_dump(mode="json")

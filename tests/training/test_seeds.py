@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from paralign.commands.arguments import as_overrides
 from paralign.commands.finetune import FinetuneRequest, prepare_finetune
 from paralign.encoder.layers import layer_hashes
 from paralign.runs.finetune_settings import FinetuneData
@@ -101,7 +102,9 @@ def prepared(base, tmp_path_factory):
     """For seeds 0 to 2 of fine-tuning: head, hashes of layers, first batch, few-shot examples."""
     data = FinetuneData(["en=smallworld:0-60", "de=smallworld:0-60"], ["de=smallworld:200-210"], target_examples=8)
     options = RunOptions(tmp_path_factory.mktemp("seeds") / "run", quiet=True)
-    run = prepare_finetune(options, FinetuneRequest(str(base), "nli", data, 3, None, NLI, ["layers.reset=0-1"]))
+    run = prepare_finetune(
+        options, FinetuneRequest(str(base), "nli", data, 3, None, [*as_overrides(NLI), "layers.reset=0-1"])
+    )
     run.begin()
     facts = []
     for seed in run.seeds:

@@ -60,10 +60,9 @@ def test_similarity_decides_where_counts_cannot(tmp_path, make_encoder, monkeypa
     (tmp_path / "a.tsv").write_text("one two three\tdrei zwei eins\n")
 
     def link(weight, **more):
-        settings = {"similarity": weight, **more}
-        return align_words(text, out=tmp_path / "links", model=str(folder), settings=settings, force=True, quiet=True)[
-            0
-        ]
+        overrides = {"words": {"similarity": weight, **more}}
+        given = {"model": str(folder), "overrides": overrides, "force": True, "quiet": True}
+        return align_words(text, out=tmp_path / "links", **given)[0]
 
     plain, _ = align_words(text, out=tmp_path / "links", force=True, quiet=True)
     assert list(link(0.0)) == list(plain)

@@ -180,7 +180,7 @@ class Bench:
         """Return batches in random order, as a plain data loader makes them."""
         trainer, encoder = self.trainer, self.trainer.learner.encoder
         training = trainer.config.model_copy(update={"window": 1, "batch": batch})
-        views = run_settings("ppa", {}, []).views
+        views = run_settings("ppa").views
         return CorpusBatches(self.loops.store, encoder.template, views, training, longest=encoder.max_pieces)
 
     def chunk(self, cost: int) -> dict[str, Any]:

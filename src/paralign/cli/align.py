@@ -82,18 +82,18 @@ def command(
     from paralign.commands.align import AlignRequest, prepare_align, run_align
     from paralign.device import select_device
     from paralign.runs.options import RunOptions
-    from paralign.runs.preview import preview_settings, preview_training
+    from paralign.runs.preview import preview_overrides, preview_training
 
     select_device(device)
-    settings = short_forms(
+    overrides = short_forms(
         overrides, limit=limit, seed=seed, lr=lr, epochs=epochs, batch_size=batch_size, precision=precision
     )
     request = AlignRequest(
-        model, pairs or [], corpus, links or [], dictionary or [], recipe, settings, overrides or [], from_checkpoint
+        model, pairs or [], corpus, links or [], dictionary or [], recipe, overrides, from_checkpoint
     )
     options = RunOptions(out, resume, quiet, lenient, tuple(track or ()))
     if dry_run or show:
-        previewed = request if corpus else replace(request, settings=preview_settings(settings))
+        previewed = request if corpus else replace(request, overrides=preview_overrides(overrides))
         preview_training(
             lambda temporary: prepare_align(temporary, previewed),
             options,

@@ -20,7 +20,6 @@ from paralign.cli.options import (
     Precision,
     Quiet,
     Resume,
-    as_overrides,
     short_forms,
 )
 
@@ -135,7 +134,7 @@ def ablation(
     from paralign.device import select_device
 
     select_device(device)
-    settings = short_forms(overrides, lr=lr, epochs=epochs, batch_size=batch_size, precision=precision)
+    overrides = short_forms(overrides, lr=lr, epochs=epochs, batch_size=batch_size, precision=precision)
     analyze_ablation(
         model,
         task=task,
@@ -145,7 +144,7 @@ def ablation(
         layers=layers or [],
         width=width,
         seeds=seeds,
-        overrides=[*as_overrides(settings), *(overrides or [])],
+        overrides=overrides,
         limit=limit,
         lenient=lenient,
         resume=resume,

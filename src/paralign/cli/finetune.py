@@ -101,7 +101,7 @@ def command(
 
     select_device(device)
     data = FinetuneData(train, eval, dev, code_switch, target_examples, limit, split, system, dataset)
-    settings = short_forms(
+    overrides = short_forms(
         overrides,
         reset_layers=reset_layers,
         lr=lr,
@@ -110,7 +110,7 @@ def command(
         precision=precision,
         seed=seed,
     )
-    request = FinetuneRequest(model, task, data, seeds, recipe, settings, overrides or [])
+    request = FinetuneRequest(model, task, data, seeds, recipe, overrides)
     options = RunOptions(out, resume, quiet, lenient, tuple(track or ()))
     if dry_run or show:
         preview_finetune(

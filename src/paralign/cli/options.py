@@ -34,7 +34,6 @@ __all__ = [
     "Split",
     "System",
     "Track",
-    "as_overrides",
     "parse_layer",
     "short_forms",
 ]
@@ -134,8 +133,8 @@ def parse_layer(text: str) -> float:
         raise typer.BadParameter(f"{text!r} is not a number") from None
 
 
-def short_forms(overrides: Sequence[str] | None, **options: Any) -> dict[str, Any]:
-    """Return the nested settings that options are short forms of (:data:`SHORT_FORMS`), without options not given.
+def short_forms(overrides: Sequence[str] | None, **options: Any) -> list[str]:
+    """Return the values of ``--set`` and, before them, of the options that are short forms (:data:`SHORT_FORMS`).
 
     Args:
         overrides: values of ``--set``.
@@ -145,9 +144,9 @@ def short_forms(overrides: Sequence[str] | None, **options: Any) -> dict[str, An
         UserError: if ``--set`` contains the setting of an option that is given.
 
     >>> short_forms(["moco.queue=9"], lr=1e-3, epochs=None, seed=4)
-    {'training': {'learning_rate': 0.001, 'seed': 4}}
+    ['training.learning_rate=0.001', 'training.seed=4', 'moco.queue=9']
     """
-    settings: dict[str, Any] = {}
+    settings = []
     overridden = merge(*map(parse_override, overrides or ()))
     for name, value in options.items():
         if value is None:
@@ -157,14 +156,5 @@ def short_forms(overrides: Sequence[str] | None, **options: Any) -> dict[str, An
         if isinstance(chosen, Mapping) and key in chosen:
             option = f"--{name.replace('_', '-')}"
             raise UserError(f"{option} and --set {section}.{key} are the same setting", hint="give one of them")
-        settings.setdefault(section, {})[key] = value
-    return settings
-
-
-def as_overrides(settings: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Return the settings of short forms as values of ``--set``.
-
-    >>> as_overrides({"training": {"learning_rate": 0.001, "seed": 4}})
-    ['training.learning_rate=0.001', 'training.seed=4']
-    """
-    return [f"{section}.{key}={value}" for section, keys in settings.items() for key, value in keys.items()]
+        settings.append(f"{section}.{key}={value}")
+    return [*settings, *(overrides or ())]

@@ -15,7 +15,7 @@ __all__ = ["command"]
 def command(
     model: Annotated[str, typer.Option(help="A fine-tuned OUT/seed-K/model, or an encoder for tasks without a head.")],
     data: Annotated[str, typer.Option(help="Data as LANG=PATH; labels may be missing.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="File to write the predictions to.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write the predictions to; - for standard output.")],
     task: Annotated[
         str | None,
         typer.Option(help="Name of a task (`paralign list tasks`).", show_default="that of a fine-tuned model"),

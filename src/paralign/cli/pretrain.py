@@ -95,10 +95,10 @@ def command(
     from paralign.commands.pretrain import PretrainRequest, Scratch, check_start, prepare_pretrain, run_pretrain
     from paralign.device import select_device
     from paralign.runs.options import RunOptions
-    from paralign.runs.preview import preview_settings, preview_training
+    from paralign.runs.preview import preview_overrides, preview_training
 
     select_device(device)
-    settings = short_forms(
+    overrides = short_forms(
         overrides, limit=limit, seed=seed, lr=lr, epochs=epochs, batch_size=batch_size, precision=precision
     )
     request = PretrainRequest(
@@ -108,12 +108,11 @@ def command(
         heldout or [],
         dictionary or [],
         recipe,
-        settings,
-        overrides or [],
+        overrides,
     )
     options = RunOptions(out, resume, quiet, lenient, tuple(track or ()))
     if dry_run or show:
-        previewed = replace(request, settings=preview_settings(settings))
+        previewed = replace(request, overrides=preview_overrides(overrides))
         preview_training(
             lambda temporary: prepare_pretrain(temporary, previewed),
             options,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from paralign.commands.arguments import one_or_several
 from paralign.config import merge, parse_override
@@ -35,7 +34,6 @@ class AlignRequest:
     links: Sequence[str] = ()
     dictionary: Sequence[str] = ()
     recipe: str = "ppa"
-    settings: Mapping[str, Any] = field(default_factory=dict)
     overrides: Sequence[str] = ()
     from_checkpoint: str | Path | None = None
 
@@ -50,7 +48,6 @@ def align(
     links: str | Sequence[str] = (),
     dictionary: str | Sequence[str] = (),
     recipe: str = "ppa",
-    settings: Mapping[str, Any] | None = None,
     overrides: str | Sequence[str] = (),
     lenient: bool = False,
     resume: bool = False,
@@ -72,12 +69,12 @@ def align(
         dictionary: bilingual dictionaries for objectives that need one, each as ``SRC-TGT=PATH``. Empty: the dictionary
             maps pieces to their twins, which only derived languages have.
         recipe: name of a recipe (``paralign list recipes``) or path of a TOML file.
-        settings: nested settings that override the recipe, such as ``{"training": {"steps": 1000}}``.
-        overrides: settings as ``section.key=value`` that override ``settings``.
+        overrides: settings that override the recipe: ``section.key=value``, or nested as
+            ``{"training": {"steps": 1000}}``. ``settings`` is another name of this argument.
         lenient: drop and count lines that cannot be read instead of raising.
         resume: continue the run in ``out``.
         quiet: print nothing.
-        command: recorded with the run. None: the command line of this process.
+        command: recorded with the run. None: the command line, or the call from Python.
         track: experiment trackers that receive the log: ``tensorboard``, ``wandb`` or others that accelerate supports.
         from_checkpoint: folder of a checkpoint, ``RUN/checkpoints/step-00000500``, whose encoder the run starts from,
             for example the last good one of a run that diverged. Objectives and the schedule start over. None: the run
@@ -94,12 +91,12 @@ def align(
         >>> import paralign
         >>> encoder = paralign.align(
         ...     "paralign-mini", pairs="en-de=smallworld:0-64", recipe="in-batch-mini", out="runs/in-batch", quiet=True,
-        ...     settings={"training": {"steps": 2, "batch": 8}},
+        ...     overrides={"training": {"steps": 2, "batch": 8}},
         ... )
         >>> paralign.Encoder.from_pretrained(encoder).encode(["The dog sleeps.", "Der Hund schläft."]).shape
         (2, 256)
     """
-    request = AlignRequest(model, pairs, corpus, links, dictionary, recipe, settings or {}, overrides, from_checkpoint)
+    request = AlignRequest(model, pairs, corpus, links, dictionary, recipe, overrides, from_checkpoint)
     return run_align(RunOptions(Path(out), resume, quiet, lenient, tuple(track), command), request)
 
 
@@ -120,12 +117,12 @@ def prepare_align(options: RunOptions, request: AlignRequest) -> PreparedTrainin
     """
     if request.model is None and request.from_checkpoint is None:
         raise UserError("no encoder is given", hint="--model ENCODER, or --from-checkpoint")
-    config = run_settings(request.recipe, request.settings, request.overrides)
+    config = run_settings(request.recipe, request.overrides)
     specs = [parse_pairs(text) for text in request.pairs]
     if bool(specs) == bool(request.corpus):
         raise UserError("give either --pairs or --corpus")
     if request.corpus:
-        given = merge(request.settings, *map(parse_override, request.overrides))
+        given = merge(*map(parse_override, request.overrides))
         config = with_filter_of(request.corpus, config, given.get("data", {}))
     start = StartCheckpoint(request.from_checkpoint) if request.from_checkpoint else None
     model = request.model or (start.model() if start else "")

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import IO, Any
 
 from paralign.commands.align_words import (
-    check_not_stdout,
     echo_language_warnings,
     parse_overrides,
     read_texts,
@@ -76,7 +75,6 @@ def align_stream(
     method: str = "hmm",
     symmetrize: str | None = None,
     tokenized: bool = False,
-    settings: Mapping[str, Any] | None = None,
     overrides: str | Sequence[str] = (),
     save: str | Path | None = None,
     posteriors: str | Path | None = None,
@@ -103,8 +101,7 @@ def align_stream(
         symmetrize: how the links of both directions are combined, as in :func:`paralign.align_words`.
         tokenized: words are separated by spaces. Default: words are found by
             :func:`paralign.text.words.word_spans`.
-        settings: settings of the aligner, with ``learn_from``.
-        overrides: ``words.key=value``, which take precedence over ``settings``.
+        overrides: settings of the aligner as ``words.key=value``, with ``learn_from``.
         save: folder to save the aligner in that ``learn_from`` trained.
         posteriors: file for the probability of each link, lines as in ``out``. Default ``None``: not written.
         limit: number of pairs that are read, the first ones. Default ``None``: all.
@@ -120,13 +117,12 @@ def align_stream(
     """
     spec, to_stdout = parse_pairs(pairs), str(out) == "-"
     _check_options(spec, method, load, learn_from, part, limit, to_stdout, posteriors)
-    check_not_stdout({"--posteriors": posteriors, "--save": save})
-    paths = [Path(path) for path in (out, posteriors) if path is not None and str(path) != "-"]
+    paths = [Path(path) for path in (None if to_stdout else out, posteriors) if path is not None]
     check_outputs(paths, input_files([spec]), force=force)
     options = AlignerOptions(
         spec, symmetrize=symmetrize, tokenized=tokenized, save=save, load=load, lenient=lenient, quiet=quiet
     )
-    aligner = make_aligner(method, options, merge(settings or {}, *parse_overrides(overrides)))
+    aligner = make_aligner(method, options, merge(*parse_overrides(overrides)))
     assert isinstance(aligner, StatisticalAligner)
     dropped: Counter[str] = Counter()
     if to_stdout and spec.path == "-":

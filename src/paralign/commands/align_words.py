@@ -31,7 +31,6 @@ from paralign.words.word_links import WordLinks
 __all__ = [
     "align_words",
     "check_gold_options",
-    "check_not_stdout",
     "echo_language_warnings",
     "parse_overrides",
     "read_aligned_text",
@@ -59,7 +58,6 @@ def align_words(
     tokenized: bool = False,
     model: str | None = None,
     links: str | Path | None = None,
-    settings: Mapping[str, Any] | None = None,
     overrides: str | Sequence[str] = (),
     save: str | Path | None = None,
     load: str | Path | None = None,
@@ -89,8 +87,7 @@ def align_words(
         model: encoder, for ``similarity``, or for ``hmm`` to combine its similarities with counts. None: with
             ``similarity``, ``DEFAULT_ENCODER``.
         links: file of existing links, for ``file``.
-        settings: settings of the aligner.
-        overrides: ``words.key=value``, which take precedence over ``settings``.
+        overrides: settings of the aligner as ``words.key=value``.
         save: folder to save the trained aligner in. Default ``None``: it is not saved.
         load: folder of a saved aligner, which is used without training.
         gold: file of gold links of these pairs to score against (:func:`paralign.formats.links.read_gold`);
@@ -121,7 +118,6 @@ def align_words(
         raise UserError("there is no score to write to --scores", hint="add --gold")
     check_gold_options(gold, flipped, one_based and links is None)
     scores = f"{out}.scores.json" if gold is not None and scores is None else scores
-    check_not_stdout({"--out": out, "--posteriors": posteriors, "--scores": scores, "--save": save})
     others = [path for path in (gold, links) if path is not None]
     outputs = [path for path in (out, scores, posteriors) if path is not None]
     check_outputs(outputs, [*input_files([spec, *further]), *others], force=force)
@@ -142,7 +138,7 @@ def align_words(
         lenient=lenient,
         quiet=quiet,
     )
-    aligner = make_aligner(method, options, merge(settings or {}, *parse_overrides(overrides)))
+    aligner = make_aligner(method, options, merge(*parse_overrides(overrides)))
     echo_language_warnings([spec, *further], quiet)
     dropped: Counter[str] = Counter()
     sizes: Sizes = []
@@ -255,20 +251,6 @@ def echo_language_warnings(specs: Sequence[PairSpec | TextSpec], quiet: bool) ->
     """Report text in another language or script than its tag."""
     for warning in language_warnings(specs):
         echo(f"WARNING {warning}", quiet=quiet)
-
-
-def check_not_stdout(outputs: Mapping[str, str | Path | None]) -> None:
-    """Refuse ``-`` as the file of options that do not write to standard output.
-
-    Args:
-        outputs: value of each option, by its name.
-
-    Raises:
-        UserError: with the option.
-    """
-    for option, path in outputs.items():
-        if str(path) == "-":
-            raise UserError(f"{option} cannot be written to standard output", hint="name a file")
 
 
 def check_gold_options(gold: str | Path | None, flipped: bool, one_based: bool) -> None:

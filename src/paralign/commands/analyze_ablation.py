@@ -68,7 +68,7 @@ def analyze_ablation(
         limit: use only the first items of every data set. ``None``: all.
         resume: continue with what is in ``out``.
         quiet: print nothing.
-        command: recorded with the analysis. ``None``: the command line of the process.
+        command: recorded with the analysis. ``None``: the command line, or the call from Python.
 
     Returns:
         a cell for each encoder, source, target and reset.
@@ -186,7 +186,7 @@ def _check(
         raise UserError(f"no {what}", hint="--model ENCODER --train LANG=PATH --eval LANG=PATH")
     paths = (spec.partition("=")[2].strip() for spec in (*train, *eval))
     check_readable_again(paths, "every run of an ablation reads its data")
-    config, head_task = finetune_settings(task, None, None, overrides)
+    config, head_task = finetune_settings(task, None, overrides)
     if config.layers.reset:
         raise UserError("layers.reset is set for every run", hint="name the layers with --layers")
     for spec in (*train, *eval):

@@ -73,7 +73,7 @@ def analyze_embeddings(
         limit: number of pairs that are read, the first ones. ``None``: all.
         lenient: drop and count pairs and links that cannot be read.
         quiet: print nothing.
-        command: recorded with the run. ``None``: the command line of the process.
+        command: recorded with the run. ``None``: the command line, or the call from Python.
 
     Returns:
         the rows of ``results.jsonl``.

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from paralign.analyses.base import AnalysisResult, AnalyzedEncoder, EncoderAnalysis, find_analysis
 from paralign.analyses.parallel_text import parse_parallel_texts
+from paralign.analyses.table import ANALYSES
 from paralign.commands.analyze_results import write_analysis
 from paralign.commands.arguments import check_encoders, one_or_several
-from paralign.config import merge, parse_override
+from paralign.config import did_you_mean, merge, parse_override
 from paralign.console import echo, echo_dropped
 from paralign.corpus.language_identification import language_warnings
 from paralign.device import best_device
@@ -45,7 +47,8 @@ def analyze_encoders(
     """Run an analysis of encoders on parallel text.
 
     Args:
-        name: name in the table :data:`paralign.analyses.table.ANALYSES`.
+        name: ``similarity``, ``space`` or another analysis of encoders in the table
+            :data:`paralign.analyses.table.ANALYSES`, or ``my_module:Class``.
         models: encoders, fine-tuned models or causal language models, the one before training first.
         out: the run folder; a rerun with the same settings replaces its content.
         text: ``LANG=PATH`` for each language, aligned line by line; others are compared with the first.
@@ -54,18 +57,18 @@ def analyze_encoders(
         limit: use only the first sentences. ``None``: all.
         lenient: drop and count lines that cannot be read, with their translations.
         quiet: print nothing.
-        command: recorded with the run. ``None``: the command line of the process.
+        command: recorded with the run. ``None``: the command line, or the call from Python.
 
     Raises:
-        UserError: for text or settings that cannot be used, or encoders that cannot be read.
+        UserError: for text or settings that cannot be used, encoders that cannot be read, or an analysis of something
+            else.
     """
     check_encoders(models)
     settings = merge(*map(parse_override, overrides))
     unknown = sorted(set(settings) - {name})
     if unknown:
         raise UserError(f"unknown section {unknown[0]!r}", hint=f"only {name}.KEY can be set here")
-    analysis = find_analysis(name, settings.get(name, {}))
-    assert isinstance(analysis, EncoderAnalysis)
+    analysis = _find_analysis(name, settings.get(name, {}))
     texts = parse_parallel_texts(text, pairs, lenient=lenient)
     datasets = dataset_names([f"{'-'.join(one.languages)}={one.path}" for one in texts])
     texts = [replace(one, dataset=dataset, limit=limit) for one, dataset in zip(texts, datasets, strict=True)]
@@ -87,3 +90,16 @@ def analyze_encoders(
     device = encoders[0].encoder.device.type
     write_analysis(folder, name, result, quiet, threads=torch.get_num_threads(), device=device)
     return result
+
+
+def _find_analysis(name: str, settings: Mapping[str, Any]) -> EncoderAnalysis:
+    names = [key for key, entry in ANALYSES.items() if entry.reads == "encoders"]
+    message = f"{name!r} is not an analysis of encoders on parallel text"
+    if name not in names and ":" not in name:
+        others = ANALYSES.keys() - {*names, "check"}  # "check" is of text: paralign corpus check
+        hint = f"use paralign.analyze_{name}" if name in others else f"{did_you_mean(name, names)} or my_module:Class"
+        raise UserError(message, hint=hint)
+    analysis = find_analysis(name, settings)
+    if not isinstance(analysis, EncoderAnalysis):
+        raise UserError(message, hint="derive it from paralign.analyses.base.EncoderAnalysis")
+    return analysis

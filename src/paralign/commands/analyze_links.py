@@ -80,7 +80,7 @@ def analyze_links(
             are those of the whole text or of these pairs. Default ``None``: all.
         lenient: drop and count pairs and links that cannot be read.
         quiet: print nothing.
-        command: recorded with the run. ``None``: the command line of the process.
+        command: recorded with the run. ``None``: the command line, or the call from Python.
 
     Returns:
         the rows of ``results.jsonl``; none without ``gold``.

@@ -61,7 +61,7 @@ def analyze_probes(
         split: name of the split, recorded with the results.
         lenient: drop and count items that cannot be read.
         quiet: print nothing.
-        command: recorded with the run. ``None``: the command line of the process.
+        command: recorded with the run. ``None``: the command line, or the call from Python.
 
     Returns:
         the rows of ``results.jsonl``, one for each encoder, data set, layer and metric.

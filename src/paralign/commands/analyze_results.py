@@ -37,7 +37,7 @@ def analyze_results(
         out: the run folder; a rerun with the same runs replaces its content.
         replace: a rerun with other runs does, too.
         quiet: print nothing.
-        command: recorded with the run. ``None``: the command line of the process.
+        command: recorded with the run. ``None``: the command line, or the call from Python.
 
     Raises:
         UserError: for folders without results, or results that do not contain what the analysis needs.
@@ -70,7 +70,7 @@ def analyze_correlation(
         runs: folders with ``results.jsonl``; subfolders are read too.
         out: the run folder; a rerun with the same settings replaces its content.
         quiet: print nothing.
-        command: recorded with the run. ``None``: the command line of the process.
+        command: recorded with the run. ``None``: the command line, or the call from Python.
 
     Returns:
         the correlation of each predictor and task.
@@ -97,7 +97,7 @@ def analyze_transfer(
         runs: folders with ``results.jsonl``; subfolders are read too.
         out: the run folder; a rerun with the same settings replaces its content.
         quiet: print nothing.
-        command: recorded with the run. ``None``: the command line of the process.
+        command: recorded with the run. ``None``: the command line, or the call from Python.
 
     Returns:
         a point for each encoder, derived language and task with both scores.

@@ -46,7 +46,7 @@ def analyze_similarity(
         limit: use only the first sentences. ``None``: all.
         lenient: drop and count lines that cannot be read, with their translations.
         quiet: print nothing.
-        command: recorded with the run. ``None``: the command line of the process.
+        command: recorded with the run. ``None``: the command line, or the call from Python.
 
     Returns:
         the rows of ``results.jsonl``, one for each layer and measure.

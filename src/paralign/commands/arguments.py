@@ -5,15 +5,17 @@ from __future__ import annotations
 import functools
 import inspect
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+import paralign
 from paralign.config import did_you_mean
+from paralign.console import is_command_line
 from paralign.errors import UserError
 
-__all__ = ["SHORT_FORMS", "check_encoders", "one_or_several"]
+__all__ = ["SHORT_FORMS", "as_overrides", "check_encoders", "one_or_several"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,6 +38,10 @@ _OTHER_NAMES = {
 """Names that are often tried -> the name here."""
 _RENAMED = {"tokenised": "tokenized", "symmetrise": "symmetrize"}
 """Names in earlier versions, which are accepted -> names now."""
+_ONE_SPEC = {"pairs", "data", "dev"}
+"""Specs of which some commands take one: a mapping or a list of one is accepted."""
+_TRAIN = ("align", "pretrain", "finetune")
+"""Commands with the settings that :data:`SHORT_FORMS` name, which can also be previewed."""
 _POSITIVE = {"jobs", "limit", "seeds", "shards"}
 """Integers of which the smallest is 1; that of the others is 0."""
 
@@ -44,7 +50,8 @@ def one_or_several(command: Callable[P, R]) -> Callable[P, R]:
     """Accept the forms in which people give the arguments of a command, and name those that cannot be used.
 
     A string or path is a list of one; a mapping is a list of ``KEY=VALUE`` (``{"en-de": "corpus.tsv"}``), of settings
-    also a nested one (``overrides={"training": {"steps": 2}}``); a path is its name. Without this, the characters of
+    also a nested one (``overrides={"training": {"steps": 2}}``); a path is its name; None for a list is its default.
+    ``settings`` is another name of ``overrides``, which take precedence over it. Without this, the characters of
     ``pairs="en-de=corpus.tsv"`` would be taken for specs, and the folder that :func:`paralign.align` returns could not
     be passed to another command as its model.
 
@@ -53,8 +60,8 @@ def one_or_several(command: Callable[P, R]) -> Callable[P, R]:
             a string alone with ``str`` or ``str | None``.
 
     Raises:
-        UserError: (the function that is returned) for a value that is no string, path, list or mapping of them, and for
-            a number that is not an integer or too small.
+        UserError: (the function that is returned) for a value that is no string, path, list or mapping of them, None
+            for a required one, and for a number that is not an integer or too small.
         TypeError: for an argument that the command does not have, with the name to use.
 
     >>> @one_or_several
@@ -66,6 +73,7 @@ def one_or_several(command: Callable[P, R]) -> Callable[P, R]:
     kinds = {name: str(kind) for name, kind in command.__annotations__.items()}
     several = [name for name, kind in kinds.items() if "Sequence[str" in kind or "Sequence[Path" in kind]
     plain = [name for name, kind in kinds.items() if kind in ("str", "str | None")]
+    paths = [name for name, kind in kinds.items() if kind in ("str | Path", "str | Path | None")]
     named = [name for name, kind in kinds.items() if kind == "Mapping[str, str]"]
     integers = [name for name, kind in kinds.items() if kind in ("int", "int | None")]
     signature = inspect.signature(command)
@@ -75,25 +83,34 @@ def one_or_several(command: Callable[P, R]) -> Callable[P, R]:
         for old, new in _RENAMED.items():
             if old in kwargs and new in signature.parameters and new not in kwargs:
                 kwargs[new] = kwargs.pop(old)
+        if "settings" in kwargs and "overrides" in signature.parameters:
+            given = (kwargs.pop("settings"), kwargs.get("overrides"))
+            kwargs["overrides"] = [text for some in given if some is not None for text in _parts("overrides", some)]
         for name in kwargs.keys() - signature.parameters.keys():
             raise TypeError(_unknown_argument(command.__name__, name, signature.parameters))
         try:
             bound = signature.bind(*args, **kwargs)
         except TypeError as error:
             raise TypeError(f"{command.__name__}(): {error}") from None
-        for name in several:
-            value = bound.arguments.get(name)
-            if value is not None:
+        for name, value in list(bound.arguments.items()):
+            if value is None and "None" not in (kind := kinds.get(name, "None")) and kind != "bool":
+                if name not in several or signature.parameters[name].default is inspect.Parameter.empty:
+                    raise UserError(f"{name} is None", hint="give a value")
+                del bound.arguments[name]
+            elif value is not None and name in several:
                 bound.arguments[name] = [_text(name, part) for part in _parts(name, value)]
-        for name in plain:
-            if bound.arguments.get(name) is not None:
-                bound.arguments[name] = _text(name, bound.arguments[name])
+            elif value is not None and name in plain:
+                bound.arguments[name] = _text(name, _only(name, value) if name in _ONE_SPEC else value)
+            elif value is not None and name in paths:
+                _text(name, value)
         for name in named:
             if isinstance(bound.arguments.get(name), Mapping):
                 bound.arguments[name] = {key: _text(name, part) for key, part in bound.arguments[name].items()}
         for name in integers:
             if bound.arguments.get(name) is not None:
-                _check_integer(name, bound.arguments[name])
+                bound.arguments[name] = _integer(name, bound.arguments[name])
+        if "command" in kinds and bound.arguments.get("command") is None and not is_command_line():
+            bound.arguments["command"] = _call(command, bound)
         return command(*bound.args, **bound.kwargs)
 
     return wrapped
@@ -103,7 +120,7 @@ def _parts(name: str, value: Any) -> Iterable[Any]:
     if isinstance(value, str | Path):
         return [value]
     if isinstance(value, Mapping) and name == "overrides":
-        return _overrides(value)
+        return as_overrides(value)
     if isinstance(value, Mapping):
         # A pair may be two files, one for each side.
         files = {key: part if isinstance(part, list | tuple) else [part] for key, part in value.items()}
@@ -113,24 +130,33 @@ def _parts(name: str, value: Any) -> Iterable[Any]:
     return value
 
 
-def _overrides(settings: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """Yield nested settings as ``section.key=value``: strings as they are, other values as TOML, without None.
+def _only(name: str, value: Any) -> Any:
+    parts = list(_parts(name, value))
+    if len(parts) != 1:
+        raise UserError(f"{name} has {len(parts)} entries", hint="give one")
+    return parts[0]
 
-    >>> list(_overrides({"objectives": ["tlm", "moco"], "training": {"steps": 2}, "links.method": "ibm"}))
+
+def as_overrides(settings: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Return nested settings as ``section.key=value``: strings as they are, other values as TOML, without None.
+
+    >>> as_overrides({"objectives": ["tlm", "moco"], "training": {"steps": 2}, "links.method": "ibm"})
     ['objectives=["tlm", "moco"]', 'training.steps=2', 'links.method=ibm']
     """
+    texts = []
     for key, value in settings.items():
         if isinstance(value, Mapping):
-            yield from _overrides(value, f"{prefix}{key}.")
+            texts += as_overrides(value, f"{prefix}{key}.")
         elif isinstance(value, str | Path):
-            yield f"{prefix}{key}={value}"
+            texts.append(f"{prefix}{key}={value}")
         elif value is not None:
             try:
                 text = json.dumps(value, ensure_ascii=False)  # numbers, booleans and lists of JSON are TOML
             except TypeError:
                 hint = "give a string, a number, a bool, or a list of them"
                 raise UserError(f"overrides: {prefix}{key} is {_shown(value)}", hint=hint) from None
-            yield f"{prefix}{key}={text}"
+            texts.append(f"{prefix}{key}={text}")
+    return texts
 
 
 def _text(name: str, value: Any) -> str:
@@ -140,10 +166,26 @@ def _text(name: str, value: Any) -> str:
     raise UserError(f"{name} is {_shown(value)}, not a string or path", hint=hint)
 
 
-def _check_integer(name: str, value: Any) -> None:
+def _integer(name: str, value: Any) -> int:
     least = 1 if name in _POSITIVE else 0
     if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
         raise UserError(f"{name} is {value!r}", hint=f"give an integer of at least {least}")
+    return int(value)
+
+
+def _call(command: Callable[..., object], bound: inspect.BoundArguments) -> str:
+    """Return a call as Python, without the arguments that do not affect the result: it is recorded with the run.
+
+    >>> def align(model, *, out, overrides=(), quiet=False): ...
+    >>> _call(align, inspect.signature(align).bind("base", out=Path("runs/a"), quiet=True))
+    "paralign.align('base', out='runs/a')"
+    """
+    name = command.__name__
+    place = "paralign" if name in paralign.__all__ else command.__module__
+    values = [("", value) for value in bound.args]
+    values += [(f"{key}=", part) for key, part in bound.kwargs.items() if key not in ("command", "quiet", "resume")]
+    texts = [key + repr(str(value) if isinstance(value, Path) else value) for key, value in values]
+    return f"{place}.{name}({', '.join(texts)})"
 
 
 def _shown(value: object) -> str:
@@ -154,14 +196,16 @@ def _unknown_argument(command: str, name: str, known: Iterable[str]) -> str:
     """Return a message with what to use instead of an argument that a command does not have."""
     known = list(known)
     setting = SHORT_FORMS.get(name) or next((text for text in SHORT_FORMS.values() if text.endswith(f".{name}")), None)
-    if "task" in known and "settings" not in known:
-        setting = {"layer": "task.layer", "precision": "task.precision"}.get(name)
-    elif "settings" not in known:
+    if command not in _TRAIN:
+        setting = {"layer": "task.layer", "precision": "task.precision"}.get(name) if "task" in known else None
+    elif command != "finetune" and setting and setting.startswith(("task.", "layers.")):
         setting = None
     if setting:
-        section, _, key = setting.partition(".")
-        nested = f"settings={{{section!r}: {{{key!r}: ...}}}}"
-        hint = f"use {nested}" if "settings" in known else f"use overrides={{{setting!r}: ...}}"
+        hint = f"use overrides={{{setting!r}: ...}}"
+    elif name == "device":
+        hint = "call paralign.device.select_device before anything else"
+    elif name in ("dry_run", "show") and command in _TRAIN:
+        hint = f"only on the command line: paralign {command} --{name.replace('_', '-')}"
     elif _OTHER_NAMES.get(name) in known:
         hint = f"use {_OTHER_NAMES[name]}"
     else:

@@ -56,7 +56,7 @@ def check_corpus(
         limit: check only this many lines of each text; all if ``None``.
         lenient: skip what cannot be read in test files; in training text it is always counted.
         quiet: print only problems.
-        command: the command line recorded with the run; that of the process by default.
+        command: recorded with the run. ``None``: the command line, or the call from Python.
 
     Returns:
         The problems, one line each; empty if there are none.

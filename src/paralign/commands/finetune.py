@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from paralign.commands.arguments import one_or_several
 from paralign.console import echo_dropped
@@ -29,7 +28,6 @@ class FinetuneRequest:
     data: FinetuneData
     seeds: int = 1
     recipe: str | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
     overrides: Sequence[str] = ()
 
 
@@ -46,7 +44,6 @@ def finetune(
     target_examples: int | None = None,
     seeds: int = 1,
     recipe: str | None = None,
-    settings: Mapping[str, Any] | None = None,
     overrides: str | Sequence[str] = (),
     limit: int | None = None,
     split: str = "test",
@@ -79,9 +76,8 @@ def finetune(
         seeds: number of fine-tuning seeds.
         recipe: name of a recipe for fine-tuning, such as ``xnli``, or path of a TOML file with ``[training]``,
             ``[layers]`` and ``[task]``. None: defaults of the task.
-        settings: nested settings that override the recipe, such as ``{"training": {"epochs": 2}}``.
-        overrides: settings as ``section.key=value`` that override ``settings``; ``layers.key`` reinitializes, freezes
-            or removes layers (:class:`paralign.encoder.layers.LayersConfig`).
+        overrides: settings that override the recipe, as in :func:`paralign.align`; ``layers.key`` reinitializes,
+            freezes or removes layers (:class:`paralign.encoder.layers.LayersConfig`).
         limit: number of items used of every set, the first ones. None: all.
         split: name of the split, recorded with the results.
         system: name of the system in tables. None: the method of the encoder.
@@ -90,7 +86,7 @@ def finetune(
         lenient: drop and count items that cannot be read instead of raising.
         resume: continue the run in ``out``; finished seeds are not repeated.
         quiet: print nothing.
-        command: recorded with the run. None: the command line of this process.
+        command: recorded with the run. None: the command line, or the call from Python.
         track: experiment trackers, as in :func:`paralign.align`.
 
     Returns:
@@ -104,14 +100,14 @@ def finetune(
         >>> import paralign
         >>> rows = paralign.finetune(
         ...     "paralign-mini", task="pos", train="en=smallworld:0-40", eval="de=smallworld:100-120", out="runs/pos",
-        ...     settings={"training": {"steps": 2}}, quiet=True,
+        ...     overrides={"training": {"steps": 2}}, quiet=True,
         ... )
         >>> [(row.task, row.train, row.language, row.n) for row in rows if row.metric == "accuracy"]
         [('pos', 'en', 'de', 20)]
     """
     options = RunOptions(Path(out), resume, quiet, lenient, tuple(track), command)
     data = FinetuneData(list(train), list(eval), dev, code_switch, target_examples, limit, split, system, dataset)
-    request = FinetuneRequest(model, task, data, seeds, recipe, settings or {}, overrides)
+    request = FinetuneRequest(model, task, data, seeds, recipe, overrides)
     return prepare_finetune(options, request).run(keep_models=keep_models)
 
 
@@ -122,7 +118,7 @@ def prepare_finetune(options: RunOptions, request: FinetuneRequest) -> FinetuneR
         UserError: for input or settings that cannot be used.
     """
     data = request.data
-    config, task = finetune_settings(request.task, request.recipe, request.settings, request.overrides)
+    config, task = finetune_settings(request.task, request.recipe, request.overrides)
     if not data.eval:
         raise UserError("nothing to evaluate on", hint="--eval LANG=PATH")
     sets, dropped = read_training_mixture(

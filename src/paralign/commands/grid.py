@@ -231,7 +231,7 @@ def _is_done(cell: _GridCell, text: str, train: str, eval: str, config: GridConf
         return False
     request = cell.pretraining(text, config, limit)
     check_unchanged(RunFolder(cell.encoder, "pretrain", resume=True), request, request.config)
-    settings, _ = finetune_settings(cell.task, None, None, config.finetune)
+    settings, _ = finetune_settings(cell.task, None, config.finetune)
     done = cell.twins is None or RunFolder(cell.twins, "evaluate", resume=True).finished
     for run, (train_set, tests) in zip(cell.finetuned, cell.data(train, eval), strict=True):
         folder = RunFolder(run, "finetune", resume=True)
@@ -272,8 +272,8 @@ def _check(
     parse_arch(config.arch)
     check_readable_again([text, train, eval], "every run of the grid reads its data")
     for method in config.methods:
-        run_settings(method, {}, config.pretrain)
-    _, task_instance = finetune_settings(task, None, None, config.finetune)
+        run_settings(method, config.pretrain)
+    _, task_instance = finetune_settings(task, None, config.finetune)
     for steps, tag in tags.items():
         base = tag.partition(DERIVED_SEPARATOR)[0]
         derived = f"{base}{DERIVED_SEPARATOR}{steps}"

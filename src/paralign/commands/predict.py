@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
@@ -42,7 +42,7 @@ def predict(
             language models.
         data: data as ``LANG=PATH``; labels may be missing.
         out: output file, in the format of the task: TSV as in XNLI, JSON as in SQuAD, CoNLL-U, columns, or pairs as in
-            BUCC. A pipe or device is written to, without the further file of ``qa``.
+            BUCC. ``-`` is standard output. To it, a pipe or a device, ``qa`` writes no further file.
         task: name of a task. None: the task of a fine-tuned model.
         overrides: settings of the task as ``task.key=value``.
         limit: number of items used, the first ones. None: all.
@@ -51,16 +51,16 @@ def predict(
         quiet: print nothing.
 
     Returns:
-        The files written.
+        The files written; none for standard output.
 
     Raises:
         UserError: for input that cannot be used, and if ``out`` exists and ``force`` is off or is also read.
     """
-    path = Path(out)
-    check_outputs([path], [], force=force)
+    path, to_stdout = Path(out), str(out) == "-"
+    check_outputs([] if to_stdout else [path], [], force=force)
     task_instance, _ = saved_task(task, model, task_section(merge(*map(parse_override, overrides))))
-    special = is_special(path)  # written to, not replaced; further files would be elsewhere
-    outputs = [path] if special else task_instance.outputs(path)
+    special = to_stdout or is_special(path)  # written to, not replaced; further files would be elsewhere
+    outputs = [] if to_stdout else [path] if special else task_instance.outputs(path)
     check_outputs(outputs, [], force=force)
     dropped: Counter[str] = Counter()
     items = task_instance.read(data, lenient=lenient, dropped=dropped, limit=limit, labeled=False)
@@ -73,14 +73,15 @@ def predict(
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=None if special else path.parent) as folder:
         with task_instance.autocast(encoder):
             temporary = task_instance.predict(encoder, head, items, Path(folder) / path.name)
-        found = [file for file in temporary if not special or file.name == path.name]
-        written = [path.parent / file.name for file in found]
-        check_outputs(written, inputs, force=force)
-        for file, final in zip(found, written, strict=True):
-            if special:
-                with file.open("rb") as source, final.open("wb") as sink:
-                    shutil.copyfileobj(source, sink)
-            else:
+        written = [path] if special else [path.parent / file.name for file in temporary]
+        if to_stdout:
+            sys.stdout.buffer.write((Path(folder) / path.name).read_bytes())
+            written = []
+        elif special:
+            path.write_bytes((Path(folder) / path.name).read_bytes())
+        else:
+            check_outputs(written, inputs, force=force)
+            for file, final in zip(temporary, written, strict=True):
                 file.replace(final)
     echo_truncated(task_instance, data, set(), quiet)
     for file in written:

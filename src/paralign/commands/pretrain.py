@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -73,13 +73,12 @@ class PretrainRequest:
     heldout: Sequence[str] = ()
     dictionary: Sequence[str] = ()
     recipe: str = "pretrain"
-    settings: Mapping[str, Any] = field(default_factory=dict)
     overrides: Sequence[str] = ()
 
     @property
     def config(self) -> RunConfig:
         """The validated settings."""
-        return run_settings(self.recipe, self.settings, self.overrides)
+        return run_settings(self.recipe, self.overrides)
 
     @property
     def scratch(self) -> dict[str, Any]:
@@ -101,7 +100,6 @@ def pretrain(
     heldout: str | Sequence[str] = (),
     dictionary: str | Sequence[str] = (),
     recipe: str = "pretrain",
-    settings: Mapping[str, Any] | None = None,
     overrides: str | Sequence[str] = (),
     lenient: bool = False,
     resume: bool = False,
@@ -123,7 +121,7 @@ def pretrain(
         max_length: number of positions. Only with ``arch``.
         heldout: held-out text, each as ``LANG=PATH``; its masked-LM loss is logged by language.
         dictionary: as in :func:`paralign.align`.
-        recipe, settings, overrides, lenient, resume, quiet, command, track: as in :func:`paralign.align`.
+        recipe, overrides, lenient, resume, quiet, command, track: as in :func:`paralign.align`.
 
     Returns:
         The folder of the encoder, a plain Hugging Face folder.
@@ -136,13 +134,13 @@ def pretrain(
         >>> import paralign
         >>> encoder = paralign.pretrain(
         ...     text=["en=smallworld:0-100", "de=smallworld:100-200"], arch="bert:1x32", vocab=200, out="runs/base",
-        ...     settings={"training": {"steps": 2, "batch": 8}}, quiet=True,
+        ...     overrides={"training": {"steps": 2, "batch": 8}}, quiet=True,
         ... )
         >>> encoder.as_posix()
         'runs/base/encoder'
     """
     start = check_start(model, arch, Scratch(str(arch), tokenizer, vocab, max_length))
-    request = PretrainRequest(start, text, pairs, heldout, dictionary, recipe, settings or {}, overrides)
+    request = PretrainRequest(start, text, pairs, heldout, dictionary, recipe, overrides)
     return run_pretrain(RunOptions(Path(out), resume, quiet, lenient, tuple(track), command), request)
 
 

@@ -72,7 +72,7 @@ def suite(
         resume: continue in ``out``; finished cells are not repeated. Systems, tasks and seeds may have been added.
             Finished cells of other seeds stay on the page.
         quiet: print nothing.
-        command: recorded with the run. None: the command line of this process.
+        command: recorded with the run. None: the command line, or the call from Python.
 
     Returns:
         The path of the page.

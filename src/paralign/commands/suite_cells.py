@@ -183,7 +183,7 @@ def _task_of(task: SuiteTask) -> Task:
             raise UserError("no training data", hint='train = ["LANG=PATH"]')
         if len(task.dev) > 1:
             raise UserError("dev is one data set for tasks with a head", hint='dev = "en=PATH"')
-        return finetune_settings(task.task, task.recipe, None, task.set)[1]
+        return finetune_settings(task.task, task.recipe, task.set)[1]
     given = ("train", "recipe", "code_switch", "target_examples")
     unused = [key for key in given if getattr(task, key)]
     if unused:
@@ -223,7 +223,7 @@ def is_done(cell: SuiteCell, *, with_encoder: bool = True) -> bool:
             system=cell.system,
             dataset=task.dataset,
         )
-        config, _ = finetune_settings(task.task, task.recipe, None, cell.overrides)
+        config, _ = finetune_settings(task.task, task.recipe, cell.overrides)
         settings = identity(config, task.task, data, _fitted(task.model_dump_json()))
         inputs = finetune_inputs(task.train, task.eval, task.only_dev)
     else:
@@ -244,7 +244,7 @@ def is_done(cell: SuiteCell, *, with_encoder: bool = True) -> bool:
 def _fitted(task_json: str) -> SupervisedTask:
     """Return a task with what it reads from its training data; read once for all cells."""
     task = SuiteTask.model_validate_json(task_json)
-    _, instance = finetune_settings(task.task, task.recipe, None, task.set)
+    _, instance = finetune_settings(task.task, task.recipe, task.set)
     sets, _ = read_training_mixture(
         instance, task.train, task.only_dev, task.code_switch, task.target_examples, task.lenient, task.limit
     )

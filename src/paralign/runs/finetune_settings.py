@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -54,15 +54,14 @@ class FinetuneData:
 
 
 def finetune_settings(
-    task: str, recipe: str | None, settings: Mapping[str, Any] | None, overrides: Sequence[str]
+    task: str, recipe: str | None, overrides: Sequence[str] = ()
 ) -> tuple[FinetuneConfig, SupervisedTask]:
     """Merge and validate the settings of a fine-tuning run, and create its task.
 
     Args:
         task: name of the task, or ``my_module:Class``.
         recipe: name of a recipe, or path of a TOML file. None: the defaults of the task.
-        settings: nested settings that override the recipe.
-        overrides: settings as ``section.key=value`` that override ``settings``.
+        overrides: settings as ``section.key=value`` that override the recipe.
 
     Raises:
         UserError: for a task without a head, and for invalid settings.
@@ -78,7 +77,7 @@ def finetune_settings(
         fitting = [name for name in recipes() if load_recipe(name).keys() <= composed.model_fields.keys()]
         hint = f"for finetune: {', '.join(fitting)}"
         raise UserError(f"the recipe {recipe!r} is one of align and pretrain", hint=hint)
-    overriding = merge(settings or {}, *map(parse_override, overrides))
+    overriding = merge(*map(parse_override, overrides))
     check_epochs(from_recipe, overriding, recipe)
     config = resolve(composed, {"training": kind.training}, from_recipe, overriding, where=recipe)
     return config, kind(config.task)

@@ -17,7 +17,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from paralign.config import difference, dump_toml, load_toml, with_added_settings
-from paralign.console import is_main_process
+from paralign.console import is_command_line, is_main_process
 from paralign.digests import DAMAGED, digested, file_digest, read_object
 from paralign.errors import UserError
 from paralign.folders import atomic_file, check_can_create, lock
@@ -246,8 +246,7 @@ def _json_values(value: Any) -> Any:
 
 
 def _command_line() -> str:
-    program = Path(sys.argv[0]).name
-    return shlex.join(["paralign" if program in ("__main__.py", "paralign") else program, *sys.argv[1:]])
+    return shlex.join(["paralign" if is_command_line() else Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
 def _more_commands(before: Mapping[str, Any], first: str, command: str) -> list[str]:

@@ -64,7 +64,6 @@ def command_line(run: Callable[..., object], options: Mapping[str, object]) -> s
     >>> command_line(finetune, options)
     'paralign finetune --train en=a --train de=b --seeds 2 --no-keep-models --set a.b=1 --resume'
     """
-    assert "settings" not in options, "a command line has no settings: use overrides"
     defaults = {name: parameter.default for name, parameter in inspect.signature(run).parameters.items()}
     words: list[object] = ["paralign", run.__name__]
     for name, value in options.items():

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from paralign.batches.views import PairBatch, View
-from paralign.config import merge
+from paralign.config import merge, parse_override, section
 from paralign.console import echo, is_main_process, printable, rough_duration
 from paralign.corpus.store import TokenStore
 from paralign.ragged import row_ids
@@ -31,17 +31,17 @@ from paralign.training import Trainer
 from paralign.training.memory import GIB, free_memory
 from paralign.training.probe import StepCost, probe
 
-__all__ = ["preview_finetune", "preview_settings", "preview_training"]
+__all__ = ["preview_finetune", "preview_overrides", "preview_training"]
 
 _SAMPLE = 5_000
 """Number of records of each language pair that are read."""
 _COLORS = ("cyan", "magenta", "green", "blue", "yellow", "red")
 
 
-def preview_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+def preview_overrides(overrides: Sequence[str]) -> list[str]:
     """Return the settings of a run that reads only the first 5,000 records of each language pair."""
-    limit = settings.get("data", {}).get("limit")
-    return merge(settings, {"data": {"limit": min(limit or _SAMPLE, _SAMPLE)}})
+    limit = section(merge(*map(parse_override, overrides)), "data").get("limit", _SAMPLE)
+    return [*overrides, f"data.limit={min(limit, _SAMPLE)}"] if isinstance(limit, int) else list(overrides)
 
 
 def preview_training(
@@ -56,7 +56,7 @@ def preview_training(
     """Print the cost and the first records of a run of ``align`` or ``pretrain``. Nothing is trained, no file is left.
 
     Args:
-        prepare: prepares the run with :func:`preview_settings`.
+        prepare: prepares the run with :func:`preview_overrides`.
         options: options of the run; a temporary folder replaces ``out``.
         cost: whether to measure time and memory on a few steps.
         show: number of records to print as the encoder sees them, with masks and word links.

@@ -1,4 +1,4 @@
-"""Settings of a training run: the recipe, overridden by options, overridden by ``--set``."""
+"""Settings of a training run: the recipe, overridden by ``--set`` and its short forms."""
 
 from __future__ import annotations
 
@@ -127,19 +127,18 @@ def _without_name(recipe: dict[str, Any], changes: Mapping[str, Any]) -> dict[st
     return {key: value for key, value in recipe.items() if key not in ("method", "control")}
 
 
-def run_settings(recipe: str, flags: Mapping[str, Any], overrides: Sequence[str]) -> RunConfig:
+def run_settings(recipe: str, overrides: Sequence[str] = ()) -> RunConfig:
     """Merge and validate the settings of a run.
 
     Args:
         recipe: name of a recipe, or path of a TOML file.
-        flags: nested settings that override the recipe; None is ignored.
-        overrides: settings as ``section.key=value`` that override ``flags``.
+        overrides: settings as ``section.key=value`` that override the recipe, later ones earlier ones.
 
     Raises:
         UserError: for the first invalid setting, with a suggestion.
     """
     from_recipe = load_recipe(recipe)
-    overriding = merge(flags, *map(parse_override, overrides))
+    overriding = merge(*map(parse_override, overrides))
     names = overriding.get("objectives", from_recipe.get("objectives"))
     if names is not None and not isinstance(names, list):
         hint = """write a list: --set 'objectives=["tlm", "moco"]'"""
