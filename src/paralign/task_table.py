@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["TASKS", "TaskEntry", "TaskInfo", "metric_without_conditions", "task_info"]
+__all__ = ["TASKS", "TaskEntry", "TaskInfo", "is_scaled", "metric_without_conditions", "task_info"]
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,14 @@ def metric_without_conditions(metric: str) -> str:
     'las'
     """
     return _CONDITIONS.sub("", metric)
+
+
+_UNSCALED = {"loss", "perplexity"}
+
+
+def is_scaled(metric: str) -> bool:
+    """Return whether values of a metric are shown × 100: shares and correlations, but no losses."""
+    return metric not in _UNSCALED
 
 
 def task_info(name: str, settings: Mapping[str, Any] | None = None) -> TaskInfo:

@@ -10,11 +10,10 @@ from dataclasses import dataclass, field, replace
 from paralign.languages.derived_language import DERIVED_SEPARATOR, is_transformation
 from paralign.report.cells import Member
 from paralign.results import Measurement, natural_sort_key, other_language, requested_layer
-from paralign.task_table import TaskInfo, metric_without_conditions, task_info
+from paralign.task_table import TaskInfo, is_scaled, metric_without_conditions, task_info
 
 __all__ = ["TableKey", "divide_by_layer", "divide_members", "training_languages"]
 
-_UNSCALED = {"loss", "perplexity"}
 _DATA_SETTINGS = {
     "layer", "threshold", "candidates", "relations", "types",
     "word_column", "tag_column", "one_based", "flipped",
@@ -62,7 +61,7 @@ class TableKey:
     @property
     def scaled(self) -> bool:
         """Whether scores are shown × 100: shares and correlations, but no losses."""
-        return self.metric not in _UNSCALED
+        return is_scaled(self.metric)
 
     @property
     def is_percentage(self) -> bool:
