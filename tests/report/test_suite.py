@@ -11,7 +11,7 @@ from paralign.metrics import compare_over_seeds, paired_bootstrap_mean
 from paralign.report.overview import build_overview, group_by_control
 from paralign.report.suite import ReportCell, write_suite_report
 from paralign.results import Seeds, Where, write_results
-from tests.report.synthetic import generator, measurement
+from tests.report.synthetic import generator, measurement, share
 
 LEVELS = {"base": 0.5, "control": 0.55, "ppa": 0.7}
 
@@ -32,9 +32,9 @@ def cell(
     for language, table in items.items():
         row = measurement(
             table, task=kind, language=language, metric=metric, model=system, model_hash=f"hash of {system}",
-            run=run.name, train=None if seed is None else "en", seeds=Seeds(finetune=seed),
+            run=run.name, seeds=Seeds(finetune=seed),
             settings={"system": system, "control": system == "control", "data": f"{task} {language}", **settings},
-            **more,
+            **{"train": None if seed is None else "en", **more},
         )  # fmt: skip
         rows.append((row, table))
     write_results(run, rows)
@@ -90,6 +90,29 @@ def test_the_overall_score_is_the_mean_of_the_tasks(tmp_path):
     assert f"{100 * (expected['ppa'] - expected['control']):+.1f}\\*" in rows[2][1]
     assert "1 - rate" in paths.markdown.read_text()
     assert "\n\nppa, the highest of 2 systems besides the control," in paths.markdown.read_text()
+
+
+@pytest.mark.parametrize(
+    ("languages", "score", "scored_on"),
+    [(("en", "de", "fr"), "60.0", ""), (("de", "fr"), "45.0", "de and fr"), (("fr",), "40.0", "fr")],
+)
+def test_the_score_of_a_task_is_over_languages_it_was_not_trained_on(tmp_path, languages, score, scored_on):
+    items = {name: share({"en": 60, "de": 50, "fr": 40}[name]) for name in languages}
+    paths = write_suite_report([cell(tmp_path, "pos", "pos", "base", 0, items, train="de+fr")], tmp_path / "r.html")
+    assert tables_of(paths.markdown)["Overview"][1] == ["base", score, score]
+    text = paths.markdown.read_text()
+    assert "The score of a task is the mean over the languages that it was not trained on," in text
+    note = f"Scored on training languages, because no other was measured with every system: pos ({scored_on})."
+    assert (note in text) == ("Scored on training languages" in text) == bool(scored_on)
+
+
+def test_the_overview_says_that_tasks_without_training_are_scored_without_english(tmp_path):
+    for languages, said in ((("en", "de"), True), (("en",), False), (("de",), False)):
+        items = {name: share(50) for name in languages}
+        one = cell(tmp_path, "pos", "pos", "base", None, items)
+        text = write_suite_report([one], tmp_path / "r.html").markdown.read_text()
+        assert ("Scored without English, to which other languages are compared: pos." in text) == said
+        (one.folder / "results.jsonl").unlink()
 
 
 def test_tasks_of_one_kind_have_tables_of_their_own(tmp_path):

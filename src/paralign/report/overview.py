@@ -1,8 +1,8 @@
 """The overview of a suite: a score of each system on each task, and one overall score.
 
-* The score of a task is the mean over the languages of its table, without the training language; the score on the only
-  one that every system was measured on if there is no other. If a task has several tables of its main metric (poolings,
-  data sets), it is the mean over them.
+* The score of a task is the mean over the languages of its table that it was not trained on; over those it was trained
+  on if no other was measured with every system. If a task has several tables of its main metric (poolings, data sets),
+  it is the mean over them.
 * The overall score is the mean over the tasks that every system has finished, each with the same weight. Error rates
   count as 1 - rate. Tasks whose scores are not shares or correlations, such as losses, are left out.
 
@@ -21,6 +21,7 @@ from typing import TypeVar
 from paralign.metrics import Comparison, compare_over_seeds, mean_sd
 from paralign.metrics.bootstrap import Resampled, compare_resampled
 from paralign.report.cells import Row, Unit
+from paralign.report.number_format import join_names
 from paralign.report.tables import Table
 
 __all__ = ["Overview", "OverviewRow", "TaskColumn", "TaskScore", "build_overview", "group_by_control"]
@@ -140,7 +141,7 @@ def build_overview(tables: Mapping[str, Sequence[Table]], systems: Sequence[str]
         if control is not None and len(common) > 1 and row.overall is not None and control.overall is not None:
             row.overall = compare(row.overall, control.overall)
     ranked = {name for name, part in headline.items() if all(table.ranked_on for table in part)}
-    return Overview(columns, rows, common, _notes(columns, common, ranked))
+    return Overview(columns, rows, common, [*_notes(columns, common, ranked), *_notes_on_languages(headline)])
 
 
 def group_by_control(rows: Sequence[AnyRow]) -> list[AnyRow]:
@@ -226,3 +227,17 @@ def _notes(columns: Sequence[TaskColumn], common: Sequence[str], ranked: Contain
         "it is not measured in percent": [column.name for column in left_out if not column.scaled],
     }
     return [f"Not in the overall score, because {why}: {', '.join(names)}." for why, names in reasons.items() if names]
+
+
+def _notes_on_languages(headline: Mapping[str, Sequence[Table]]) -> list[str]:
+    """Return notes on tasks that are scored on training languages, or without English though they do not train."""
+    trained, without = [], []
+    for name, tables in headline.items():
+        languages = {language for table in tables if table.ranked_on_training for language in table.ranked_on}
+        trained += [f"{name} ({join_names(sorted(languages))})"] * bool(languages)
+        without += [name] * any(table.pivot and table.others and not table.key.train for table in tables)
+    notes = {
+        "Scored on training languages, because no other was measured with every system": trained,
+        "Scored without English, to which other languages are compared": without,
+    }
+    return [f"{note}: {', '.join(names)}." for note, names in notes.items() if names]

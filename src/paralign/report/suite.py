@@ -161,8 +161,8 @@ def _format_overview(overview: Overview) -> FormattedTable:
             [
                 "Percent",
                 "; ".join(metrics),
-                "The score of a task is the mean over its languages without the training language, and over its data "
-                f"sets and poolings{'; ' * bool(overall)}{overall}.",
+                "The score of a task is the mean over the languages that it was not trained on, and over its data sets "
+                f"and poolings{'; ' * bool(overall)}{overall}.",
             ]
         ),
         seeds="",
