@@ -169,9 +169,42 @@ def test_encoders_of_different_depth_are_compared_at_the_layer_that_was_asked_fo
                      settings={} if asked == "" else {"task": {"layer": asked}})  # fmt: skip
         cells.append(found)
     text = write_suite_report(cells, tmp_path / "report.html").markdown.read_text()
-    assert ("not every system has finished it" in text) == (title is None)
+    reason = "because no pooling, layer or data set was measured with every system: find."
+    assert (reason in text) == (title is None)
+    assert "not every system has finished it" not in text
     assert title is None or f"mean pooling, {title}" in text
     assert ("layer 2" in text) == (title is None)
+
+
+def test_a_task_with_several_poolings_is_scored_by_those_of_all_systems(tmp_path):
+    """Encoders have [CLS] and mean pooling, causal models the last piece and mean pooling."""
+    shares = {("base", "cls"): 10, ("base", "mean"): 40, ("ppa", "mean"): 60, ("ppa", "last"): 90}
+    cells = []
+    for system in ("base", "ppa"):
+        for pool in ("cls", "mean", "last"):
+            if (system, pool) in shares:
+                cells.append(cell(tmp_path, "find", "retrieval", system, None, {"de": share(shares[system, pool])},
+                                  metric="accuracy_cosine", where=Where(layer=4, pool=pool)))  # fmt: skip
+    cells = [cells[0], cells[2]]  # each with the rows of both poolings
+    paths = write_suite_report(cells, tmp_path / "report.html")
+    assert tables_of(paths.markdown)["Overview"][1:] == [["base", "40.0", "40.0"], ["ppa", "**60.0**", "**60.0**"]]
+    text = paths.markdown.read_text().replace("\\", "")
+    tables = "; ".join(
+        f"find (sentence retrieval): accuracy, cosine, {pool}, layer 4" for pool in ("[CLS]", "last piece")
+    )
+    assert f"Not in the score of find, because not every system was measured there: {tables}." in text
+    assert "Not in the overall score" not in text
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_an_undefined_score_is_not_called_unfinished(tmp_path):
+    cells = suite(tmp_path)
+    items = {name: share(0) * [0, 0] for name in ("de", "zh")}  # 0/0
+    cells.append(cell(tmp_path, "ner", "ner", "base", 0, items, metric="f1"))
+    cells += [cell(tmp_path, "ner", "ner", name, 0, {lang: share(50) for lang in items}, metric="f1")
+              for name in ("control", "ppa")]  # fmt: skip
+    text = write_suite_report(cells, tmp_path / "report.html").markdown.read_text()
+    assert "Not in the overall score, because a score is undefined: ner." in text
 
 
 def test_a_layer_that_was_also_asked_for_by_number_is_a_table(tmp_path):
