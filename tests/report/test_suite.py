@@ -88,7 +88,10 @@ def test_the_overall_score_is_the_mean_of_the_tasks(tmp_path):
         wanted = [expected[system], *by_task.values()]
         assert [float(value) for value in values] == [pytest.approx(100 * x, abs=0.0501) for x in wanted]
     assert f"{100 * (expected['ppa'] - expected['control']):+.1f}\\*" in rows[2][1]
-    assert "1 - rate" in paths.markdown.read_text()
+    assert "overall: mean of first, second and alignment, error rates as 1 - rate." in paths.markdown.read_text()
+    cells = [cell for cell in suite(tmp_path) if cell.task != "alignment"]
+    text = write_suite_report(cells, tmp_path / "without.html").markdown.read_text()
+    assert "overall: mean of first and second." in text
     assert "\n\nppa, the highest of 2 systems besides the control," in paths.markdown.read_text()
 
 
