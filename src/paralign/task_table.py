@@ -10,11 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+<<<<<<< HEAD
 __all__ = ["HEAD_OUTPUTS", "TASKS", "TaskEntry", "TaskInfo", "metric_without_conditions", "task_info"]
 
 
 HEAD_OUTPUTS = frozenset({"labels", "relations", "types"})
 """Settings of tasks that name the outputs of a head, in their order. By default they are those of the training data."""
+=======
+__all__ = ["TASKS", "TaskEntry", "TaskInfo", "is_scaled", "metric_without_conditions", "task_info"]
+>>>>>>> f2
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,14 @@ def metric_without_conditions(metric: str) -> str:
     'las'
     """
     return _CONDITIONS.sub("", metric)
+
+
+_UNSCALED = {"loss", "perplexity"}
+
+
+def is_scaled(metric: str) -> bool:
+    """Return whether values of a metric are shown × 100: shares and correlations, but no losses."""
+    return metric not in _UNSCALED
 
 
 def task_info(name: str, settings: Mapping[str, Any] | None = None) -> TaskInfo:

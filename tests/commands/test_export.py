@@ -15,7 +15,7 @@ from paralign.encoder import Encoder
 from paralign.encoder.card import write_provenance
 from paralign.encoder.vectors import sentence_vectors
 from paralign.errors import UserError
-from paralign.results import Measurement, Seeds, read_results
+from paralign.results import Measurement, Seeds, Where, read_results, write_results
 from paralign.runs.sentence_card import ExportedEncoder, sentence_card
 
 TEXTS = ["The singers sleep in Rome.", "Die Sänger schlafen.", "x", "Zwei Frauen schreiben manchmal einen Brief."]
@@ -247,7 +247,7 @@ def test_the_card_says_base_languages_data_and_the_scores_of_the_results(base, t
     lines = [line for line in (made / "README.md").read_text().splitlines() if "accuracy_cosine" in line]
     assert all("| layer 1, " in line for line in lines)
     for value in values:  # of different data
-        assert f"| low | en-de | accuracy_cosine | layer 1, mean | 40 | {100 * value:.1f} |" in "\n".join(lines)
+        assert f"| low | test | en-de | accuracy_cosine | layer 1, mean | 40 | {100 * value:.1f} |" in "\n".join(lines)
     with pytest.raises(UserError, match="are of layers above 1 or of all layers"):
         paralign.export(str(encoder), tmp_path / "2", layer=1, results=scores / "run", quiet=True)
 
@@ -263,6 +263,72 @@ def test_the_card_has_means_over_seeds_of_fine_tuning():
     encoder = ExportedEncoder("x", 8, 128, "mean", 2, 2, 100, "paralign export")
     lines = [line for line in sentence_card(encoder, {}, rows).splitlines() if "| pud |" in line]
     assert [line.split(" | ")[-1] for line in lines] == ["60.0 |", "90.0 |"]
+
+
+def test_lines_of_the_card_differ_by_training_and_split_and_losses_are_not_percent():
+    def row(value, train="en", split="test", **more):
+        settings = {"training": {"sets": ["gsd"], **more.pop("training", {})}, **more.pop("settings", {})}
+        return Measurement(
+            task="pos", dataset="gsd", language="fr", metric="accuracy", value=value, n=9, train=train, split=split,
+            model="x", model_hash="of x", run="r", seeds=Seeds(finetune=0), settings=settings,
+        ).model_copy(update=more)  # fmt: skip
+
+    info = {"title": "Own", "main_metrics": ["loss"]}
+    rows = [
+        row(0.71),
+        row(0.97, train="fr"),
+        row(0.73, split="dev"),
+        row(0.8, training={"epochs": 3}),
+        row(0.6, settings={"layers": {"of": "x", "freeze": "0-1"}}),
+        row(2.345, task="own:Own", metric="loss", settings={"task_info": info}),
+    ]
+    card = sentence_card(ExportedEncoder("x", 8, 128, "cls", 2, 2, 100, "paralign export"), {}, rows)
+    assert [line for line in card.splitlines() if "| gsd |" in line] == [
+        "| Part-of-speech tagging | en (gsd) | gsd | test | fr | accuracy |  | 9 | 71.0 |",
+        "| Part-of-speech tagging | fr (gsd) | gsd | test | fr | accuracy |  | 9 | 97.0 |",
+        "| Part-of-speech tagging | en (gsd) | gsd | dev | fr | accuracy |  | 9 | 73.0 |",
+        "| Part-of-speech tagging | en (gsd, epochs 3) | gsd | test | fr | accuracy |  | 9 | 80.0 |",
+        "| Part-of-speech tagging | en (gsd, freeze 0-1) | gsd | test | fr | accuracy |  | 9 | 60.0 |",
+        "| Own | en (gsd) | gsd | test | fr | loss |  | 9 | 2.35 |",
+    ]
+
+
+def test_scores_of_something_else_than_the_encoder_are_left_out(base, tmp_path, capsys):
+    def row(value, task="pos", metric="accuracy", **settings):
+        layer = 1 if task == "space" else None
+        return Measurement(
+            task=task, dataset="d", language="de", metric=metric, value=value, n=9, model="x", run="r",
+            model_hash=digest, where=Where(layer=layer), settings={"training": {"sets": ["d"]}, **settings},
+        )  # fmt: skip
+
+    digest = Encoder.from_pretrained(base).digest()
+    changed = {"of": "x", "reset": "0", "freeze": "", "keep": None}
+    others = {
+        "maps": [row(0.2, maps=["de.safetensors"]), row(0.3, maps=["fr.safetensors"])],
+        "reset": [row(0.1, layers=changed)],
+        "keep": [row(0.4, layers=changed | {"reset": "", "keep": 1})],
+        "space": [row(50.98, task="space", metric="effective_rank")],
+    }
+    for name, rows in {"own": [row(0.5), row(0.6, layers=changed | {"reset": "", "freeze": "0"})], **others}.items():
+        write_results(tmp_path / name, [(one.model_copy(update={"dataset": f"{name}{k}"}), None)
+                                        for k, one in enumerate(rows)])  # fmt: skip
+    out = paralign.export(str(base), tmp_path / "out", results=[tmp_path / "own", *map(tmp_path.joinpath, others)])
+    head, _, counts = capsys.readouterr().err.splitlines()[0].rpartition(": ")
+    assert head == "note: scores that are not in the model card"
+    assert sorted(counts.split(", ")) == [
+        "1 fine-tuned with layers.keep=1",
+        "1 fine-tuned with layers.reset",
+        "1 of analyses",
+        "2 measured with --map",
+    ]
+    lines = [line for line in (out / "README.md").read_text().splitlines() if "| 9 |" in line]
+    assert [line.split(" | ")[-1] for line in lines] == ["50.0 |", "60.0 |"]
+    # Without its other layers, the encoder is what was fine-tuned with layers.keep.
+    out = paralign.export(str(base), tmp_path / "1", layer=1, results=tmp_path / "keep", quiet=True)
+    assert "| 9 | 40.0 |" in (out / "README.md").read_text()
+    with pytest.raises(UserError, match=r"maps: the scores of .* are measured with --map \(evaluate it, or omit"):
+        paralign.export(str(base), tmp_path / "none", results=tmp_path / "maps")
+    assert not (tmp_path / "none").exists()
 
 
 def test_results_without_a_score_of_the_encoder_are_refused(base, tmp_path, capsys, make_encoder):

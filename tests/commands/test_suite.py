@@ -17,12 +17,12 @@ import pytest
 import paralign
 from paralign.__main__ import main
 from paralign.commands import suite_cells as cells_module
-from paralign.commands.suite import parse_models, suite
-from paralign.commands.suite_cells import check_task, suite_cells
+from paralign.commands.suite import _describe, parse_models, suite
+from paralign.commands.suite_cells import SuiteCell, check_task, suite_cells
 from paralign.errors import UserError
 from paralign.formats.conllu import write_conllu
-from paralign.results import read_results
-from paralign.runs.cells import Cell, Progress, run_cells
+from paralign.results import Measurement, Where, read_results, write_results
+from paralign.runs.cells import Cell, CellOutcome, Progress, run_cells
 from paralign.runs.suite_file import SuiteConfig, SuiteTask, load_suite, suites
 from paralign.sources.readers import read_trees
 from paralign.sources.specs import TextSpec
@@ -108,6 +108,31 @@ def test_the_scores_are_those_of_the_commands(here, models, capsys):
     # The recorded command is understood, and finds the finished run.
     command = json.loads(Path("out/tagging/other-seed1/run.json").read_text())["command"]
     assert main([*shlex.split(command)[1:], "--quiet"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("train", "metric", "directions", "score"),
+    [
+        ("en", "accuracy", {}, "accuracy 45.0, mean of 2"),
+        ("de+fr", "accuracy", {}, "accuracy 60.0, mean of 1"),
+        ("de*en", "accuracy", {}, "accuracy 40.0, mean of 1"),
+        ("en+de+fr", "accuracy", {}, "accuracy 45.0, mean of 2"),
+        (None, "accuracy", {"en": "de-en", "de": "en-de", "fr": "en-fr"}, "accuracy 50.0, mean of 3"),
+        ("en", "accuracy", {"fr": "en-fr"}, "accuracy 50.0, mean of 1"),  # questions in another language than the text
+        ("en", "loss", {}, "loss 0.45, mean of 2"),
+    ],
+)
+def test_the_line_of_a_cell_averages_the_languages_of_the_page(tmp_path, train, metric, directions, score):
+    values = {"en": 0.6, "de": 0.5, "fr": 0.4}
+    rows = [
+        Measurement(task="pos", dataset="d", train=train, language=language, metric=metric, value=value, n=9, model="m",
+                    model_hash="h", run="r", where=Where(direction=directions.get(language)))
+        for language, value in values.items()
+    ]  # fmt: skip
+    write_results(tmp_path, [(row, None) for row in rows])
+    cell = SuiteCell(SuiteTask(name="pos", task="pos"), True, "base", "model", 0, tmp_path, False)
+    outcome = CellOutcome(Cell("pos", int, {}), "done", 3.0)
+    assert f": {score}, in 3 s" in _describe(cell, outcome)
 
 
 def test_data_sets_have_the_names_of_the_file(here, models):

@@ -11,7 +11,7 @@ from paralign.metrics import compare_over_seeds, paired_bootstrap_mean
 from paralign.report.overview import build_overview, group_by_control
 from paralign.report.suite import ReportCell, write_suite_report
 from paralign.results import Seeds, Where, write_results
-from tests.report.synthetic import generator, measurement
+from tests.report.synthetic import generator, measurement, share
 
 LEVELS = {"base": 0.5, "control": 0.55, "ppa": 0.7}
 
@@ -32,9 +32,9 @@ def cell(
     for language, table in items.items():
         row = measurement(
             table, task=kind, language=language, metric=metric, model=system, model_hash=f"hash of {system}",
-            run=run.name, train=None if seed is None else "en", seeds=Seeds(finetune=seed),
+            run=run.name, seeds=Seeds(finetune=seed),
             settings={"system": system, "control": system == "control", "data": f"{task} {language}", **settings},
-            **more,
+            **{"train": None if seed is None else "en", **more},
         )  # fmt: skip
         rows.append((row, table))
     write_results(run, rows)
@@ -88,8 +88,34 @@ def test_the_overall_score_is_the_mean_of_the_tasks(tmp_path):
         wanted = [expected[system], *by_task.values()]
         assert [float(value) for value in values] == [pytest.approx(100 * x, abs=0.0501) for x in wanted]
     assert f"{100 * (expected['ppa'] - expected['control']):+.1f}\\*" in rows[2][1]
-    assert "1 - rate" in paths.markdown.read_text()
+    assert "overall: mean of first, second and alignment, error rates as 1 - rate." in paths.markdown.read_text()
+    cells = [cell for cell in suite(tmp_path) if cell.task != "alignment"]
+    text = write_suite_report(cells, tmp_path / "without.html").markdown.read_text()
+    assert "overall: mean of first and second." in text
     assert "\n\nppa, the highest of 2 systems besides the control," in paths.markdown.read_text()
+
+
+@pytest.mark.parametrize(
+    ("languages", "score", "scored_on"),
+    [(("en", "de", "fr"), "60.0", ""), (("de", "fr"), "45.0", "de and fr"), (("fr",), "40.0", "fr")],
+)
+def test_the_score_of_a_task_is_over_languages_it_was_not_trained_on(tmp_path, languages, score, scored_on):
+    items = {name: share({"en": 60, "de": 50, "fr": 40}[name]) for name in languages}
+    paths = write_suite_report([cell(tmp_path, "pos", "pos", "base", 0, items, train="de+fr")], tmp_path / "r.html")
+    assert tables_of(paths.markdown)["Overview"][1] == ["base", score, score]
+    text = paths.markdown.read_text()
+    assert "The score of a task is the mean over the languages that it was not trained on," in text
+    note = f"Scored on training languages, because no other was measured with every system: pos ({scored_on})."
+    assert (note in text) == ("Scored on training languages" in text) == bool(scored_on)
+
+
+def test_the_overview_says_that_tasks_without_training_are_scored_without_english(tmp_path):
+    for languages, said in ((("en", "de"), True), (("en",), False), (("de",), False)):
+        items = {name: share(50) for name in languages}
+        one = cell(tmp_path, "pos", "pos", "base", None, items)
+        text = write_suite_report([one], tmp_path / "r.html").markdown.read_text()
+        assert ("Scored without English, to which other languages are compared: pos." in text) == said
+        (one.folder / "results.jsonl").unlink()
 
 
 def test_tasks_of_one_kind_have_tables_of_their_own(tmp_path):
@@ -146,9 +172,42 @@ def test_encoders_of_different_depth_are_compared_at_the_layer_that_was_asked_fo
                      settings={} if asked == "" else {"task": {"layer": asked}})  # fmt: skip
         cells.append(found)
     text = write_suite_report(cells, tmp_path / "report.html").markdown.read_text()
-    assert ("not every system has finished it" in text) == (title is None)
+    reason = "because no pooling, layer or data set was measured with every system: find."
+    assert (reason in text) == (title is None)
+    assert "not every system has finished it" not in text
     assert title is None or f"mean pooling, {title}" in text
     assert ("layer 2" in text) == (title is None)
+
+
+def test_a_task_with_several_poolings_is_scored_by_those_of_all_systems(tmp_path):
+    """Encoders have [CLS] and mean pooling, causal models the last piece and mean pooling."""
+    shares = {("base", "cls"): 10, ("base", "mean"): 40, ("ppa", "mean"): 60, ("ppa", "last"): 90}
+    cells = []
+    for system in ("base", "ppa"):
+        for pool in ("cls", "mean", "last"):
+            if (system, pool) in shares:
+                cells.append(cell(tmp_path, "find", "retrieval", system, None, {"de": share(shares[system, pool])},
+                                  metric="accuracy_cosine", where=Where(layer=4, pool=pool)))  # fmt: skip
+    cells = [cells[0], cells[2]]  # each with the rows of both poolings
+    paths = write_suite_report(cells, tmp_path / "report.html")
+    assert tables_of(paths.markdown)["Overview"][1:] == [["base", "40.0", "40.0"], ["ppa", "**60.0**", "**60.0**"]]
+    text = paths.markdown.read_text().replace("\\", "")
+    tables = "; ".join(
+        f"find (sentence retrieval): accuracy, cosine, {pool}, layer 4" for pool in ("[CLS]", "last piece")
+    )
+    assert f"Not in the score of find, because not every system was measured there: {tables}." in text
+    assert "Not in the overall score" not in text
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_an_undefined_score_is_not_called_unfinished(tmp_path):
+    cells = suite(tmp_path)
+    items = {name: share(0) * [0, 0] for name in ("de", "zh")}  # 0/0
+    cells.append(cell(tmp_path, "ner", "ner", "base", 0, items, metric="f1"))
+    cells += [cell(tmp_path, "ner", "ner", name, 0, {lang: share(50) for lang in items}, metric="f1")
+              for name in ("control", "ppa")]  # fmt: skip
+    text = write_suite_report(cells, tmp_path / "report.html").markdown.read_text()
+    assert "Not in the overall score, because a score is undefined: ner." in text
 
 
 def test_a_layer_that_was_also_asked_for_by_number_is_a_table(tmp_path):

@@ -15,6 +15,7 @@ from paralign.report import write_report
 from paralign.report.runs import read_runs
 from paralign.results import read_items, read_results
 from paralign.runs.dataset_names import dataset_name, dataset_names
+from paralign.runs.measure import echo_scores, echo_summary
 from paralign.sources.readers import read_trees
 from paralign.sources.specs import TextSpec
 from paralign.training import Trainer
@@ -55,6 +56,7 @@ def test_a_row_for_every_language_and_seed(two_seeds, base):
     assert not list(out.rglob("checkpoints"))
 
 
+<<<<<<< HEAD
 def test_equal_texts_with_other_labels_have_another_fingerprint(two_seeds, tmp_path):
     out, _ = two_seeds
     trees = list(read_trees(TextSpec("en", "smallworld:0-9")))
@@ -68,6 +70,22 @@ def test_equal_texts_with_other_labels_have_another_fingerprint(two_seeds, tmp_p
     assert one[0].settings["gold"] != other[0].settings["gold"]
     given = {"task": "retrieval", "data": "en-de=smallworld:0-9", "out": tmp_path / "r", "quiet": True}
     assert "gold" not in paralign.evaluate(str(out / "seed-0/model"), **given)[0].settings
+=======
+def test_losses_are_printed_as_they_are_and_other_scores_in_percent(two_seeds, capsys):
+    row = two_seeds[1][0].model_copy(update={"dataset": "d", "language": "de", "settings": {}})
+    accuracy, loss = row.model_copy(update={"value": 0.5}), row.model_copy(update={"metric": "loss", "value": 2.346})
+    echo_scores([accuracy, loss], quiet=False)
+    for one in (accuracy, loss):
+        echo_summary([one, one.model_copy(update={"language": "en", "value": one.value + 1})], quiet=False)
+    assert capsys.readouterr().err.splitlines() == [
+        "pos de accuracy  50.0 (n=30) seed 0",
+        "pos de loss  2.35 (n=30) seed 0",
+        "pos d de: accuracy 50.0 (1 fine-tuning seed, -100.0 against en)",
+        "pos d en: accuracy 150.0 (1 fine-tuning seed)",
+        "pos d de: loss 2.35 (1 fine-tuning seed, -1.00 against en)",
+        "pos d en: loss 3.35 (1 fine-tuning seed)",
+    ]
+>>>>>>> f2
 
 
 def test_a_saved_model_measures_what_was_recorded(two_seeds, tmp_path):

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from paralign.commands.arguments import one_or_several
@@ -16,12 +17,14 @@ from paralign.encoder.card import read_provenance
 from paralign.encoder.loading import check_loadable
 from paralign.errors import UserError
 from paralign.models import local_folder
-from paralign.report.table_key import training_languages
+from paralign.report.number_format import format_score
+from paralign.report.table_key import averaged_languages, pivot_language
 from paralign.results import read_results
 from paralign.runs.cells import CellOutcome, run_cells
 from paralign.runs.folder import RunFolder
 from paralign.runs.groups import begin
 from paralign.runs.suite_file import check_name, load_suite
+from paralign.task_table import is_scaled
 from paralign.tasks.base import find_task_class
 from paralign.training import Stopped
 
@@ -263,7 +266,7 @@ class _State:
 
 
 def _describe(cell: SuiteCell, outcome: CellOutcome) -> str:
-    """Return a line about a cell that ended: its main score, averaged over test sets, or its error."""
+    """Return a line about a cell that ended: its main score, averaged over test sets as on the page, or its error."""
     name, seconds = " ".join(cell.name.split()), f"{outcome.seconds:.0f} s"
     if outcome.status == "failed":
         return f"WARNING {name} failed: {outcome.error}"
@@ -271,10 +274,15 @@ def _describe(cell: SuiteCell, outcome: CellOutcome) -> str:
         return f"{name} stopped: the time budget is used up"
     rows = read_results(cell.folder)
     scored = [row for row in rows if row.metric == rows[0].metric and math.isfinite(row.value)]
-    zero_shot = [row for row in scored if row.language not in training_languages(row.train)[0]]
-    values = [row.value for row in zero_shot or scored]
-    mean = f"{100 * sum(values) / len(values):.1f}" if values else "undefined"
-    return f"    {name}: {rows[0].metric} {mean}, mean of {len(values)}, in {seconds}"
+    # Questions in another language than the text have tables of their own.
+    scored = [row for row in scored if row.where.direction is None] or scored
+    if all(row.where.direction is None for row in scored):
+        languages = list(dict.fromkeys(row.language for row in scored))
+        train = rows[0].train
+        averaged = averaged_languages(train, languages, pivot_language(train, languages)) or languages
+        scored = [row for row in scored if row.language in averaged]
+    mean = format_score(fmean(row.value for row in scored), is_scaled(rows[0].metric)) if scored else "undefined"
+    return f"    {name}: {rows[0].metric} {mean}, mean of {len(scored)}, in {seconds}"
 
 
 def _write_page(state: _State, cells: Sequence[SuiteCell], control: str | None, title: str) -> Path:

@@ -110,7 +110,8 @@ def set_interval(cell: Cell) -> None:
     if cell.statistic not in PAIR_STATISTICS or not cell.items:
         return
     if cell.interval is None:
-        low, high = bootstrap_interval(cell.items, statistic=cell.statistic)
+        drawn = cell.resampled  # the same draws, if the cell is compared
+        low, high = drawn.interval() if drawn else bootstrap_interval(cell.items, statistic=cell.statistic)
         cell.interval = (low, high) if math.isfinite(low) else None
     by_seed = list(scores_by_seed(cell.scores).values())
     sd = mean_sd(by_seed)[1]

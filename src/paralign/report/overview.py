@@ -1,8 +1,8 @@
 """The overview of a suite: a score of each system on each task, and one overall score.
 
-* The score of a task is the mean over the languages of its table, without the training language; the score on the only
-  one that every system was measured on if there is no other. If a task has several tables of its main metric (poolings,
-  data sets), it is the mean over them.
+* The score of a task is the mean over the languages of its table that it was not trained on; over those it was trained
+  on if no other was measured with every system. If a task has several tables of its main metric (poolings, data sets),
+  it is the mean over those that all measured systems are in.
 * The overall score is the mean over the tasks that every system has finished, each with the same weight. Error rates
   count as 1 - rate. Tasks whose scores are not shares or correlations, such as losses, are left out.
 
@@ -14,14 +14,16 @@ items of every test set, and compared by the seeds of the suite.
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from paralign.metrics import Comparison, compare_over_seeds, mean_sd
 from paralign.metrics.bootstrap import Resampled, compare_resampled
 from paralign.report.cells import Row, Unit
+from paralign.report.number_format import join_names
 from paralign.report.tables import Table
+from paralign.report.titles import table_title
 
 __all__ = ["Overview", "OverviewRow", "TaskColumn", "TaskScore", "build_overview", "group_by_control"]
 
@@ -103,17 +105,25 @@ def build_overview(tables: Mapping[str, Sequence[Table]], systems: Sequence[str]
     """
     headline = {name: [table for table in part if table.key.is_headline] for name, part in tables.items()}
     headline = {name: part for name, part in headline.items() if part}
+    members = {name: [{row.system for row in table.rows} for table in part] for name, part in headline.items()}
+    measured = {name: set.union(*of_tables) for name, of_tables in members.items()}
+    shared = {
+        name: [table for table, of_table in zip(part, members[name], strict=True) if of_table == measured[name]]
+        for name, part in headline.items()
+    }
     columns = [_column(name, part) for name, part in headline.items()]
     rows = []
     for system in systems:
-        own = {name: [row for table in part for row in table.rows if row.system == system]
-               for name, part in headline.items()}  # fmt: skip
-        own = {name: found for name, found in own.items() if found}
-        if not own:
+        of_tables = [row for part in headline.values() for table in part for row in table.rows if row.system == system]
+        if not of_tables:
             continue
-        scores = {name: score for name, found in own.items() if (score := _task_score(found, headline[name], seeds))}
-        of_tables = [row for found in own.values() for row in found]
-        references = {row.reference for row in of_tables}
+        own = {name: [row for table in part for row in table.rows if row.system == system]
+               for name, part in shared.items()}  # fmt: skip
+        scores = {
+            name: score for name, found in own.items() if found and (score := _task_score(found, shared[name], seeds))
+        }
+        scored = [row for found in own.values() for row in found]
+        references = {row.reference for row in scored or of_tables}
         reference = references.pop() if len(references) == 1 else None
         rows.append(OverviewRow(system, any(row.control for row in of_tables), reference, scores))
     scaled = [column.name for column in columns if column.scaled]
@@ -126,7 +136,7 @@ def build_overview(tables: Mapping[str, Sequence[Table]], systems: Sequence[str]
         if control is not None:
             row.scores = {
                 name: compare(score, control.scores[name])
-                if len(headline[name]) > 1 and name in control.scores
+                if len(shared[name]) > 1 and name in control.scores
                 else score
                 for name, score in row.scores.items()
             }
@@ -139,8 +149,14 @@ def build_overview(tables: Mapping[str, Sequence[Table]], systems: Sequence[str]
         control = by_name.get(row.reference or "")
         if control is not None and len(common) > 1 and row.overall is not None and control.overall is not None:
             row.overall = compare(row.overall, control.overall)
-    ranked = {name for name, part in headline.items() if all(table.ranked_on for table in part)}
-    return Overview(columns, rows, common, _notes(columns, common, ranked))
+    reasons = {name: _reason(part, all(row.system in measured[name] for row in rows)) for name, part in shared.items()}
+    left_out = {
+        name: [table for table, of_table in zip(part, members[name], strict=True) if of_table != measured[name]]
+        for name, part in headline.items()
+        if shared[name]
+    }
+    notes = [*_notes(columns, common, reasons), *_notes_on_tables(left_out), *_notes_on_languages(shared)]
+    return Overview(columns, rows, common, notes)
 
 
 def group_by_control(rows: Sequence[AnyRow]) -> list[AnyRow]:
@@ -200,9 +216,7 @@ def _column(name: str, tables: Sequence[Table]) -> TaskColumn:
 
 
 def _task_score(rows: Sequence[Row], tables: Sequence[Table], seeds: SeedOf) -> TaskScore | None:
-    """Return the mean over the tables of a task. None: the system is not in all of them, or has no score there."""
-    if len(rows) != len(tables):
-        return None
+    """Return the mean over the tables of a task. None: a score is undefined, or there is none."""
     ranked = [table.ranked_score(row) for table, row in zip(tables, rows, strict=True)]
     if not all(math.isfinite(score.value) for score in ranked):
         return None
@@ -218,11 +232,49 @@ def _task_score(rows: Sequence[Row], tables: Sequence[Table], seeds: SeedOf) -> 
     )
 
 
-def _notes(columns: Sequence[TaskColumn], common: Sequence[str], ranked: Container[str]) -> list[str]:
-    left_out = [column for column in columns if column.name not in common]
-    reasons = {
-        "not every system has finished it": [c.name for c in left_out if c.scaled and c.name in ranked],
-        "no language was measured with every system": [c.name for c in left_out if c.scaled and c.name not in ranked],
-        "it is not measured in percent": [column.name for column in left_out if not column.scaled],
+def _reason(shared: Sequence[Table], finished: bool) -> str:
+    """Return why a task has no score of some system.
+
+    Args:
+        shared: the tables that all measured systems are in.
+        finished: whether every system was measured.
+    """
+    if not finished:
+        return "not every system has finished it"
+    if not shared:
+        return "no pooling, layer or data set was measured with every system"
+    if not all(table.ranked_on for table in shared):
+        return "no language was measured with every system"
+    return "a score is undefined"
+
+
+def _notes(columns: Sequence[TaskColumn], common: Sequence[str], reasons: Mapping[str, str]) -> list[str]:
+    left_out: dict[str, list[str]] = {}
+    for column in columns:
+        if column.name not in common:
+            reason = reasons[column.name] if column.scaled else "it is not measured in percent"
+            left_out.setdefault(reason, []).append(column.name)
+    return [f"Not in the overall score, because {why}: {', '.join(names)}." for why, names in left_out.items()]
+
+
+def _notes_on_tables(left_out: Mapping[str, Sequence[Table]]) -> list[str]:
+    return [
+        f"Not in the score of {name}, because not every system was measured there: "
+        f"{'; '.join(table_title(table.key) for table in part)}."
+        for name, part in left_out.items()
+        if part
+    ]
+
+
+def _notes_on_languages(headline: Mapping[str, Sequence[Table]]) -> list[str]:
+    """Return notes on tasks that are scored on training languages, or without English though they do not train."""
+    trained, without = [], []
+    for name, tables in headline.items():
+        languages = {language for table in tables if table.ranked_on_training for language in table.ranked_on}
+        trained += [f"{name} ({join_names(sorted(languages))})"] * bool(languages)
+        without += [name] * any(table.pivot and table.others and not table.key.train for table in tables)
+    notes = {
+        "Scored on training languages, because no other was measured with every system": trained,
+        "Scored without English, to which other languages are compared": without,
     }
-    return [f"Not in the overall score, because {why}: {', '.join(names)}." for why, names in reasons.items() if names]
+    return [f"{note}: {', '.join(names)}." for note, names in notes.items() if names]

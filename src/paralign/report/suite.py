@@ -151,7 +151,9 @@ def _format_overview(overview: Overview) -> FormattedTable:
         f"{text}{' (lower is better, differences are reductions)' if column.lower_is_better else ''}"
         for text, column in zip(metrics, overview.columns, strict=True)
     ]
-    overall = f"overall: mean of {join_names(overview.common)}, error rates as 1 - rate" if overview.common else ""
+    rates = any(column.lower_is_better for column in overview.columns if column.name in overview.common)
+    overall = f"overall: mean of {join_names(overview.common)}" if overview.common else ""
+    overall += ", error rates as 1 - rate" * rates
     return FormattedTable(
         title="Overview",
         columns=["overall", *(column.name for column in overview.columns)],
@@ -161,8 +163,8 @@ def _format_overview(overview: Overview) -> FormattedTable:
             [
                 "Percent",
                 "; ".join(metrics),
-                "The score of a task is the mean over its languages without the training language, and over its data "
-                f"sets and poolings{'; ' * bool(overall)}{overall}.",
+                "The score of a task is the mean over the languages that it was not trained on, and over its data sets "
+                f"and poolings{'; ' * bool(overall)}{overall}.",
             ]
         ),
         seeds="",

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Hashable, Iterator
+from collections.abc import Collection, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from paralign.languages.derived_language import DERIVED_SEPARATOR, is_transformation
 from paralign.report.cells import Member
 from paralign.results import Measurement, natural_sort_key, other_language, requested_layer
+<<<<<<< HEAD
 from paralign.task_table import HEAD_OUTPUTS, TaskInfo, metric_without_conditions, task_info
+=======
+from paralign.task_table import TaskInfo, is_scaled, metric_without_conditions, task_info
+>>>>>>> f2
 
-__all__ = ["TableKey", "divide_by_layer", "divide_members", "training_languages"]
+__all__ = [
+    "TableKey",
+    "averaged_languages",
+    "divide_by_layer",
+    "divide_members",
+    "languages_trained_on",
+    "pivot_language",
+    "training_languages",
+]
 
-_UNSCALED = {"loss", "perplexity"}
 _DATA_SETTINGS = {
     "layer", "threshold", "candidates", "word_column", "tag_column", "one_based", "flipped", *HEAD_OUTPUTS
 }  # fmt: skip
@@ -61,7 +72,7 @@ class TableKey:
     @property
     def scaled(self) -> bool:
         """Whether scores are shown × 100: shares and correlations, but no losses."""
-        return self.metric not in _UNSCALED
+        return is_scaled(self.metric)
 
     @property
     def is_percentage(self) -> bool:
@@ -178,3 +189,38 @@ def training_languages(train: str | None) -> tuple[list[str], list[tuple[str, in
         elif part:
             whole.append(part)
     return whole, few
+
+
+def languages_trained_on(train: str | None) -> list[str]:
+    """Return the languages trained on with all their data: of ``de*en`` (code-switched) both, of ``en+de:100`` only
+    ``en``."""
+    whole, _ = training_languages(train)
+    return list(dict.fromkeys(name for part in whole for name in part.split("*")))
+
+
+def pivot_language(train: str | None, measured: Collection[str]) -> str | None:
+    """Return the language that others are compared with: the only training language; with several or none, English.
+
+    Args:
+        train: languages the head was trained on. None: the task has no head.
+        measured: languages that were measured.
+
+    Returns:
+        ``None`` if it was not measured, or if there are training languages without English.
+    """
+    trained = languages_trained_on(train)
+    pivot = trained[0] if len(trained) == 1 else "en"
+    return pivot if pivot in measured and pivot in (trained or ["en"]) else None
+
+
+def averaged_languages(train: str | None, languages: Iterable[str], pivot: str | None) -> list[str]:
+    """Return the languages of an average: without the pivot and without training languages, unless there is no other.
+
+    Args:
+        train: languages the head was trained on. None: the task has no head.
+        languages: languages that every system was measured on.
+        pivot: :func:`pivot_language`.
+    """
+    rest = [language for language in languages if language != pivot]
+    trained = languages_trained_on(train)
+    return [language for language in rest if language not in trained] or rest

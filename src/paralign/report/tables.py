@@ -19,7 +19,14 @@ from paralign.report.comparison import (
 from paralign.report.drawing import tasks_in_figures
 from paralign.report.number_format import join_names, shorten_list
 from paralign.report.runs import Run
-from paralign.report.table_key import TableKey, divide_by_layer, divide_members, training_languages
+from paralign.report.table_key import (
+    TableKey,
+    averaged_languages,
+    divide_by_layer,
+    divide_members,
+    languages_trained_on,
+    pivot_language,
+)
 from paralign.results import Measurement
 from paralign.systems import fine_tuning
 
@@ -36,10 +43,11 @@ class Table:
     languages: list[str]
     """The pivot first, then by name."""
     pivot: str | None
-    """The training language if it was measured, otherwise English if it was. ``None`` for scores with directions:
-    German text with English questions is not English."""
+    """:func:`paralign.report.table_key.pivot_language`. ``None`` for scores with directions: German text with English
+    questions is not English."""
     others: list[str]
-    """Languages of the average: those that every system was measured on, without the pivot."""
+    """Languages of the average (:func:`paralign.report.table_key.averaged_languages`), which every system was measured
+    on."""
     ranked_on: list[str]
     """Languages by which systems are ranked: those of the average; without any, the only one that every system was
     measured on. Empty: there is none, and systems are not ranked."""
@@ -47,6 +55,11 @@ class Table:
     """Usually one; several if each belongs to another base."""
     baselines: list[Baseline]
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def ranked_on_training(self) -> bool:
+        """Whether systems are ranked by training languages, because no other was measured with every system."""
+        return bool(self.ranked_on) and set(self.ranked_on) <= set(languages_trained_on(self.key.train))
 
     def ranked_score(self, row: Row) -> RankedScore:
         """Return the score by which a system is ranked; its value is NaN if it is undefined or there is none."""
@@ -109,15 +122,18 @@ def _build_table(key: TableKey, members: list[Member], controls: set[str]) -> Ta
     ]
     measured = {language for row in rows for language in row.cells}
     directed = any(measurement.where.direction for _, measurement in members)
-    pivot = None if directed else next((name for name in _pivots(key.train) if name in measured), None)
+    train = None if directed else key.train
+    pivot = None if directed else pivot_language(train, measured)
     languages = sorted(measured, key=lambda language: (language != pivot, language))
-    rest = [language for language in languages if language != pivot]
-    others = [language for language in rest if all(language in row.cells for row in rows)]
-    ranked_on = others or [language for language in languages if all(language in row.cells for row in rows)]
-    if others != rest and ranked_on:
-        absent = ", ".join(language for language in rest if language not in others)
+    common = [language for language in languages if all(language in row.cells for row in rows)]
+    others = averaged_languages(train, common, pivot)
+    ranked_on = others or common
+    absent = [language for language in averaged_languages(train, languages, pivot) if language not in common]
+    if absent and ranked_on:
         where = "average" if others else "ranking"
-        notes.append(f"Not in the {where}, because not every system was measured on it: {absent}.")
+        notes.append(f"Not in the {where}, because not every system was measured on it: {', '.join(absent)}.")
+    if others and set(others) <= set(languages_trained_on(train)):
+        notes.append(f"The average is over training languages ({join_names(others)}): no other can be averaged.")
     if not ranked_on:
         notes.append("Systems are not ranked, because no language was measured with all of them.")
     baselines = collect_baselines([row.cells for row in rows], others, notes)
@@ -237,12 +253,6 @@ def _identity(rows: Sequence[Measurement]) -> set[str | None]:
 
 def _recorded(rows: Iterable[Measurement], name: str) -> set[str | None]:
     return {str(row.settings[name]) for row in rows if row.settings.get(name)}
-
-
-def _pivots(train: str | None) -> list[str]:
-    """Return candidates for the pivot: the only training language, apart from few-shot examples, then English."""
-    whole, _ = training_languages(train)
-    return [*whole, "en"] if len(whole) == 1 else ["en"]
 
 
 def _set_average(row: Row, pivot: str | None, others: Sequence[str]) -> None:

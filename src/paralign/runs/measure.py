@@ -14,7 +14,7 @@ from paralign.metrics import mean_sd
 from paralign.metrics.bootstrap import bootstrap_interval
 from paralign.objectives import Objective
 from paralign.results import Items, Measurement, Seeds
-from paralign.task_table import TASKS
+from paralign.task_table import TASKS, is_scaled
 from paralign.tasks import Score, Task
 from paralign.tasks.supervised import SupervisedTask
 
@@ -141,11 +141,9 @@ def echo_scores(rows: Sequence[Measurement], quiet: bool) -> None:
         where = " ".join(str(v) for v in (row.where.pool, row.where.direction) if v is not None)
         seed = "" if row.seeds.finetune is None else f" seed {row.seeds.finetune}"
         baselines = row.settings.get("baselines", {})
-        baseline_text = "".join(f", {name} {100 * value:.1f}" for name, value in baselines.items())
-        echo(
-            f"{row.task} {row.language} {row.metric} {where} {100 * row.value:.1f} (n={row.n:,}{baseline_text}){seed}",
-            quiet=quiet,
-        )
+        baseline_text = "".join(f", {name} {_shown(value, row.metric)}" for name, value in baselines.items())
+        value = _shown(row.value, row.metric)
+        echo(f"{row.task} {row.language} {row.metric} {where} {value} (n={row.n:,}{baseline_text}){seed}", quiet=quiet)
 
 
 def echo_summary(rows: Sequence[Measurement], quiet: bool) -> None:
@@ -160,10 +158,15 @@ def echo_summary(rows: Sequence[Measurement], quiet: bool) -> None:
     for (task, dataset, language, _), group in groups.items():
         mean, sd = mean_sd([row.value for row in group])
         reference = english.get((task, dataset)) if language != "en" else None
-        gap = "" if reference is None else f", {100 * (mean - reference):+.1f} against en"
-        spread = "" if sd is None else f" ± {100 * sd:.1f}"
+        metric = group[0].metric
+        gap = "" if reference is None else f", {_shown(mean - reference, metric, '+')} against en"
+        spread = "" if sd is None else f" ± {_shown(sd, metric)}"
         seeds = f"{len(group)} fine-tuning seed{'s' * (len(group) > 1)}"
-        echo(f"{task} {dataset} {language}: {group[0].metric} {100 * mean:.1f}{spread} ({seeds}{gap})", quiet=quiet)
+        echo(f"{task} {dataset} {language}: {metric} {_shown(mean, metric)}{spread} ({seeds}{gap})", quiet=quiet)
+
+
+def _shown(value: float, metric: str, sign: str = "") -> str:
+    return f"{100 * value:{sign}.1f}" if is_scaled(metric) else f"{value:{sign}.2f}"
 
 
 def _digest(items: Iterable[Sequence[str]]) -> str:

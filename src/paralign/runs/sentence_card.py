@@ -10,7 +10,8 @@ from typing import Any
 
 from paralign.encoder.card import limitations, on_hub, software
 from paralign.results import CHOSEN, Measurement
-from paralign.task_table import metric_without_conditions, task_info
+from paralign.systems import fine_tuning
+from paralign.task_table import is_scaled, metric_without_conditions, task_info
 
 __all__ = ["ExportedEncoder", "layer_and_pool", "sentence_card"]
 
@@ -148,7 +149,7 @@ with torch.no_grad():
 
 def _evaluation(scores: Sequence[Measurement], pool: str) -> str:
     """Return a table of the main score of each task, language and direction, as means over seeds of fine-tuning."""
-    values: dict[tuple[str, str], dict[str, float]] = {}
+    values: dict[tuple[str, bool, str], dict[str, float]] = {}
     for row in scores:
         info = task_info(row.task, row.settings)
         if info.main_metrics and metric_without_conditions(row.metric) != info.main_metrics[0]:
@@ -156,18 +157,32 @@ def _evaluation(scores: Sequence[Measurement], pool: str) -> str:
         number, vector = layer_and_pool(row)
         where = ", ".join(part for part in ("" if number is None else f"layer {number}", vector) if part)
         direction = row.where.direction or row.language
-        cells = (info.title, row.dataset, direction, row.metric, where, f"{row.n:,}")
+        cells = (info.title, _trained_on(row), row.dataset, row.split, direction, row.metric, where, f"{row.n:,}")
         # What else identifies a measurement, apart from its seed.
-        other = [row.train, row.split, *(row.settings.get(name) for name in ("data", "task", "training"))]
-        of_seeds = values.setdefault((" | ".join(cells), json.dumps(other, sort_keys=True)), {})
+        other = [row.settings.get(name) for name in ("data", "task", "training", "layers")]
+        key = (" | ".join(cells), is_scaled(row.metric), json.dumps(other, sort_keys=True))
+        of_seeds = values.setdefault(key, {})
         of_seeds[row.seeds.model_dump_json()] = row.value
     if not values:
         return "Not evaluated: `paralign export --results RUNS` lists the scores of runs that evaluated this encoder."
-    head = "| task | data | language | metric | vectors | items | score |\n|---|---|---|---|---|---:|---:|"
+    head = "| task | trained on | data | split | language | metric | vectors | items | score |"
+    head += "\n|---|---|---|---|---|---|---|---:|---:|"
     # Special pieces are part of the mean in sentence-transformers.
     note = "\n\nMeasured with paralign, whose mean leaves out special pieces." if pool == "mean" else ""
-    lines = [f"| {cells} | {100 * fmean(of_seeds.values()):.1f} |" for (cells, _), of_seeds in values.items()]
+    lines = []
+    for (line, scaled, _), of_seeds in values.items():
+        mean = fmean(of_seeds.values())
+        lines.append(f"| {line} | {f'{100 * mean:.1f}' if scaled else f'{mean:.2f}'} |")
     return "\n".join([head, *lines]) + note
+
+
+def _trained_on(row: Measurement) -> str:
+    """Return the training languages of a fine-tuning, its data and the settings that differ from the defaults:
+    ``en (ewt-ud-train, epochs 3)``. An empty string for tasks without a head."""
+    settings = fine_tuning(row) or {}
+    sets = settings.pop("sets", "")
+    details = ", ".join(filter(None, [sets, *(f"{name} {value}" for name, value in sorted(settings.items()))]))
+    return f"{row.train or ''}{f' ({details})' if details else ''}"
 
 
 def layer_and_pool(row: Measurement) -> tuple[int | None, str]:
