@@ -10,15 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-<<<<<<< HEAD
-__all__ = ["HEAD_OUTPUTS", "TASKS", "TaskEntry", "TaskInfo", "metric_without_conditions", "task_info"]
+__all__ = ["HEAD_OUTPUTS", "TASKS", "TaskEntry", "TaskInfo", "is_scaled", "metric_without_conditions", "task_info"]
 
 
 HEAD_OUTPUTS = frozenset({"labels", "relations", "types"})
 """Settings of tasks that name the outputs of a head, in their order. By default they are those of the training data."""
-=======
-__all__ = ["TASKS", "TaskEntry", "TaskInfo", "is_scaled", "metric_without_conditions", "task_info"]
->>>>>>> f2
 
 
 @dataclass(frozen=True)

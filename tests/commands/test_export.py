@@ -96,7 +96,7 @@ def test_scores_of_the_other_pooling_are_not_listed(base, tmp_path):
     file.write_text("".join(rows))
     out = paralign.export(str(base), tmp_path / "mean", pool="mean", results=tmp_path / "scores", quiet=True)
     assert ", mean |" in (out / "README.md").read_text()
-    with pytest.raises(UserError, match="scores: the scores are of other pooling than cls"):
+    with pytest.raises(UserError, match="are of other pooling than cls"):
         paralign.export(str(base), tmp_path / "cls", pool="cls", results=tmp_path / "scores", quiet=True)
     assert not (tmp_path / "cls").exists()
 

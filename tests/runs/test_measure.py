@@ -56,7 +56,6 @@ def test_a_row_for_every_language_and_seed(two_seeds, base):
     assert not list(out.rglob("checkpoints"))
 
 
-<<<<<<< HEAD
 def test_equal_texts_with_other_labels_have_another_fingerprint(two_seeds, tmp_path):
     out, _ = two_seeds
     trees = list(read_trees(TextSpec("en", "smallworld:0-9")))
@@ -70,7 +69,8 @@ def test_equal_texts_with_other_labels_have_another_fingerprint(two_seeds, tmp_p
     assert one[0].settings["gold"] != other[0].settings["gold"]
     given = {"task": "retrieval", "data": "en-de=smallworld:0-9", "out": tmp_path / "r", "quiet": True}
     assert "gold" not in paralign.evaluate(str(out / "seed-0/model"), **given)[0].settings
-=======
+
+
 def test_losses_are_printed_as_they_are_and_other_scores_in_percent(two_seeds, capsys):
     row = two_seeds[1][0].model_copy(update={"dataset": "d", "language": "de", "settings": {}})
     accuracy, loss = row.model_copy(update={"value": 0.5}), row.model_copy(update={"metric": "loss", "value": 2.346})
@@ -85,7 +85,6 @@ def test_losses_are_printed_as_they_are_and_other_scores_in_percent(two_seeds, c
         "pos d de: loss 2.35 (1 fine-tuning seed, -1.00 against en)",
         "pos d en: loss 3.35 (1 fine-tuning seed)",
     ]
->>>>>>> f2
 
 
 def test_a_saved_model_measures_what_was_recorded(two_seeds, tmp_path):

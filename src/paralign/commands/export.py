@@ -63,13 +63,9 @@ def export(
         trim_vocabulary: texts, ``LANG=PATH``. Pieces that none of them uses are removed, except special pieces and
             single characters; texts of kept pieces have the same vectors. Empty: nothing is removed.
         results: folders with runs that evaluated this encoder; their main scores are listed in the model card, of the
-<<<<<<< HEAD
-            layers that remain and of the exported pooling. Not with ``trim_vocabulary``. Empty: the card has no scores.
-=======
-            layers that remain. Scores with ``--map`` or ``layers.reset`` are not those of this encoder: they are left
-            out, as are rows of analyses, and a note counts them. Not with ``trim_vocabulary``. Empty: the card has no
-            scores.
->>>>>>> f2
+            layers that remain and of the exported pooling. Scores with ``--map`` or ``layers.reset`` are not those of
+            this encoder: they are left out, as are rows of analyses, and a note counts them. Not with
+            ``trim_vocabulary``. Empty: the card has no scores.
         lenient: drop and count lines of ``trim_vocabulary`` that cannot be read.
         quiet: whether to print nothing.
 
@@ -95,19 +91,11 @@ def export(
     if pool not in ("cls", "mean"):
         raise UserError(f"unknown pool {pool!r}", hint="use cls or mean")
     layers = encoder.layers
-<<<<<<< HEAD
     kept = encoder.layer_number(-1 if layer is None else layer, least=1)
-    scores = _pooled_by(pool, _scores(results, encoder, model, kept), results)
+    scores = _scores(results, encoder, model, kept, pool, quiet)
     if kept != layers:
         before = encoder.encode(_SAMPLE, layer=kept)
         keep_layers(encoder.model, kept)
-=======
-    kept = layers if layer is None else layer
-    scores = _scores(results, encoder, model, kept, quiet)
-    if layer is not None and layer != layers:
-        before = encoder.encode(_SAMPLE, layer=layer)
-        keep_layers(encoder.model, layer)
->>>>>>> f2
         change = np.abs(encoder.encode(_SAMPLE) - before).max() / np.abs(before).max()
         if change > _ROUNDING:
             text = f"the exported encoder normalizes its last hidden state, paralign reads state {kept} without"
@@ -179,8 +167,10 @@ def _trained_pool(model: str, facts: Mapping[str, Any]) -> Literal["cls", "mean"
     return "cls" if "moco" in objectives else "mean"
 
 
-def _scores(folders: Sequence[str | Path], encoder: Encoder, model: str, layer: int, quiet: bool) -> list[Measurement]:
-    """Return the measurements in run folders of the layers of an encoder that are exported, and print what is left out.
+def _scores(
+    folders: Sequence[str | Path], encoder: Encoder, model: str, layer: int, pool: str, quiet: bool
+) -> list[Measurement]:
+    """Return the measurements in run folders of what is exported of an encoder, and print what is left out.
 
     Raises:
         UserError: if folders are given that have none.
@@ -192,20 +182,20 @@ def _scores(folders: Sequence[str | Path], encoder: Encoder, model: str, layer: 
     own = [row for _, row in rows if row.model_hash == digest]
     if not own:
         raise UserError(f"no scores found for {model}", where=folders[0], hint="give runs that evaluated this encoder")
-    reasons = [_reason_to_leave_out(row, layer, encoder.layers) for row in own]
+    reasons = [_reason_to_leave_out(row, layer, encoder.layers, pool) for row in own]
     left_out = Counter(filter(None, reasons))
     if left_out.total() == len(own):
         message = f"the scores of {model} are {', '.join(left_out)}"
-        at = f" with --layer {layer}" if layer < encoder.layers else ""
-        raise UserError(message, where=folders[0], hint=f"evaluate it{at}, or omit --results")
+        hint = f"evaluate layer {layer} of this encoder alone, export with the --pool of the scores, or omit --results"
+        raise UserError(message, where=folders[0], hint=hint)
     counts = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
     for note in [*notes, *([f"scores that are not in the model card: {counts}"] if counts else [])]:
         echo(f"note: {note}", quiet=quiet)
     return [row for row, reason in zip(own, reasons, strict=True) if not reason]
 
 
-def _reason_to_leave_out(row: Measurement, layer: int, layers: int) -> str:
-    """Return why a measurement does not belong to the first layers of its encoder; empty if it does."""
+def _reason_to_leave_out(row: Measurement, layer: int, layers: int, pool: str) -> str:
+    """Return why a measurement does not belong to the first layers of its encoder, pooled so; empty if it does."""
     if row.task not in TASKS and "task_info" not in row.settings:
         return "of analyses"
     if row.settings.get("maps"):
@@ -215,24 +205,11 @@ def _reason_to_leave_out(row: Measurement, layer: int, layers: int) -> str:
         return "fine-tuned with layers.reset"
     if keep := changed.get("keep"):
         return "" if keep == layer else f"fine-tuned with layers.keep={keep}"
+    number, measured_pool = layer_and_pool(row)
     # Fine-tuned encoders have no number: all layers were used.
-    number = layer_and_pool(row)[0]
     if layer < layers and (number is None or number > layer):
         return f"of layers above {layer} or of all layers"
-    return ""
-
-
-def _pooled_by(pool: str, scores: Sequence[Measurement], folders: Sequence[str | Path]) -> list[Measurement]:
-    """Return the measurements without those of sentence vectors of another pooling.
-
-    Raises:
-        UserError: if no measurement remains.
-    """
-    kept = [row for row in scores if layer_and_pool(row)[1] in ("", pool)]
-    if scores and not kept:
-        message = f"the scores are of other pooling than {pool}"
-        raise UserError(message, where=folders[0], hint="use --pool as in the evaluation, or omit --results")
-    return kept
+    return "" if measured_pool in ("", pool) else f"of other pooling than {pool}"
 
 
 def _trimmed(encoder: Encoder, texts: Sequence[TextSpec], *, lenient: bool, quiet: bool) -> Encoder:

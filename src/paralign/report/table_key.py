@@ -10,11 +10,7 @@ from dataclasses import dataclass, field, replace
 from paralign.languages.derived_language import DERIVED_SEPARATOR, is_transformation
 from paralign.report.cells import Member
 from paralign.results import Measurement, natural_sort_key, other_language, requested_layer
-<<<<<<< HEAD
-from paralign.task_table import HEAD_OUTPUTS, TaskInfo, metric_without_conditions, task_info
-=======
-from paralign.task_table import TaskInfo, is_scaled, metric_without_conditions, task_info
->>>>>>> f2
+from paralign.task_table import HEAD_OUTPUTS, TaskInfo, is_scaled, metric_without_conditions, task_info
 
 __all__ = [
     "TableKey",
