@@ -81,8 +81,8 @@ ALIGN = "align --model {base} --out {out} --recipe ppa-mini"
             "settings of 'in_batch', which is not an objective of this run (its objectives are tlm, moco",
         ),
         (
-            "map --model {base} --kind lir --layer 0.5 --text en=x --text de=y --out {out}",
-            "Invalid value for '--layer': Input should be a whole number",
+            "map --model {base} --kind lir --components 0.5 --text en=x --text de=y --out {out}",
+            "Invalid value for '--components': Input should be a whole number",
         ),
         (
             "map --model {base} --kind procrustes --text en=x --text de=y --out {out}",
