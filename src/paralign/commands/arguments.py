@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 import inspect
 import json
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-import paralign
 from paralign.config import did_you_mean
 from paralign.console import is_command_line
 from paralign.errors import UserError
@@ -181,7 +181,8 @@ def _call(command: Callable[..., object], bound: inspect.BoundArguments) -> str:
     "paralign.align('base', out='runs/a')"
     """
     name = command.__name__
-    place = "paralign" if name in paralign.__all__ else command.__module__
+    public = sys.modules["paralign"].__all__  # not imported: the package itself imports the commands
+    place = "paralign" if name in public else command.__module__
     values = [("", value) for value in bound.args]
     values += [(f"{key}=", part) for key, part in bound.kwargs.items() if key not in ("command", "quiet", "resume")]
     texts = [key + repr(str(value) if isinstance(value, Path) else value) for key, value in values]
