@@ -15,7 +15,7 @@ from paralign.analyses.base import AnalysisResult, ResultsAnalysis
 from paralign.errors import UserError
 from paralign.metrics.correlation import spearman, spearman_interval
 from paralign.results import CHOSEN, Measurement, other_language, requested_layer
-from paralign.systems import encoder_labels
+from paralign.systems import encoder_labels, training_data
 from paralign.task_table import metric_without_conditions, task_info
 
 __all__ = [
@@ -201,12 +201,15 @@ def _maps(row: Measurement) -> str:
 def _score_ways(row: Measurement) -> list[_Way]:
     """Return how a score was measured: training must be equal for all languages and encoders, the test set for all
     encoders."""
-    trained = row.settings.get("training")  # missing if the model was evaluated later
+    trained = row.settings.get("training")  # missing if an earlier version evaluated the model
     training = None if trained is None else f"{row.task} from {row.train} {_describe_settings(trained)}".rstrip()
     parts = [f"{row.task} on {row.dataset} {row.split}", row.where.direction or ""]
     parts.append(_describe_settings(row.settings.get("task")))
     test = " ".join(filter(None, [*parts, str(row.settings.get("data", ""))]))
-    return [((row.task, row.train), training), ((row.task, row.train, row.language), test)]
+    data = training_data(row)
+    content = f"{row.task} from {row.train} {_describe_settings(data)}" if data else None  # nor with rows of those
+    source = (row.task, row.train)
+    return [(source, training), (source, content), ((*source, row.language), test)]
 
 
 def _predictor_values(
