@@ -125,8 +125,8 @@ def evaluate(
     )
     head_facts = facts if facts and task_instance.trains else {}
     recorded = recorded_settings(task_instance) | ({"maps": mapped} if mapped else {})
-    if "made_by" in head_facts:  # not in models of earlier versions
-        recorded |= fine_tuning_settings(head_facts["made_by"], model_facts["method"])
+    if made_by := head_facts.get("made_by"):  # not in models of earlier versions
+        recorded |= fine_tuning_settings(made_by, model_facts["method"])
     context = RowContext(
         model_facts,
         folder.name,
