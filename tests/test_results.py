@@ -93,12 +93,26 @@ def test_a_rerun_replaces_its_own_rows_only(tmp_path):
         {"seeds": Seeds(align=0)},
         {"where": Where(layer=0)},
         {"where": Where(direction="a-b")},
+        {"settings": {"training": {"sets": ["a"]}}},
+        {"settings": {"training_data": {"train": "1"}}},
+        {"settings": {"layers": {"of": "m", "reset": "0"}}},
     ],
 )
 def test_rows_that_differ_in_their_key_both_stay_with_their_items(tmp_path, other):
     write_results(tmp_path, [(row(), ITEMS), (row(**other), ITEMS * 3)])
     rows = read_results(tmp_path / "results.jsonl")
     assert [read_items(tmp_path, r).sum() for r in rows] == [12, 36]
+
+
+def test_the_fine_tuning_and_not_the_name_of_the_system_identifies_a_row(tmp_path):
+    def made(value, reset="0", of="m"):
+        training = {"sets": ["a"], "learning_rate": 1e-3}
+        return row(value=value, settings={"system": of, "training": training, "layers": {"of": of, "reset": reset}})
+
+    write_results(tmp_path, [(made(0.1), None), (made(0.2, reset="1"), None)])
+    write_results(tmp_path, [(made(0.3, of="renamed"), None)])
+    assert [r.value for r in read_results(tmp_path)] == [0.3, 0.2]
+    assert row(settings={"system": "x", "task": {"layer": 1}}).key() == row().key()
 
 
 def test_names_cannot_leave_the_folder_or_break_a_line(tmp_path):

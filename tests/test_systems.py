@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paralign.results import Measurement, Seeds
-from paralign.systems import distinct_labels
+from paralign.systems import distinct_labels, encoder_labels
 
 
 def row(model_hash, *, parent=None, model="m", train="en", task="pos", run="r", seeds=(None, 0, 0), **settings):
@@ -93,6 +93,22 @@ def test_other_ways_of_fine_tuning_are_other_systems():
     assert found == ["PPA", "PPA (epochs 9)", "PPA (reset 0-1)", "PPA", "PPA", "PPA"]
 
 
+def test_other_training_data_and_selection_are_other_systems():
+    """Data of other names have other content: their digests say nothing more."""
+    old = row("h", training={"sets": ["train"]})  # by an earlier version, which recorded no digests
+    one = row("h", training={"sets": ["train"]}, training_data={"train": "a1"}, seeds=(None, 0, 1))
+    assert labels(old, one) == ["PPA", "PPA"]
+    two = row("h", training={"sets": ["train"]}, training_data={"train": "b2"}, seeds=(None, 0, 2))
+    assert labels(old, one, two) == ["PPA", "PPA (train data a1)", "PPA (train data b2)"]
+    selected = [row("h", training={"sets": ["train"], "dev": ["dev"]}, training_data={"train": "a1", "dev": content})
+                for content in ("c3", "d4")]  # fmt: skip
+    assert labels(one, selected[0]) == ["PPA", "PPA (dev dev)"]
+    assert labels(one, *selected) == ["PPA", "PPA (dev dev, dev data c3)", "PPA (dev dev, dev data d4)"]
+    named = row("h", training={"sets": ["gum"]}, training_data={"train": "e5"})
+    assert labels(one, named) == ["PPA (sets train)", "PPA (sets gum)"]
+    assert encoder_labels([one, two, *selected]) == {"h": "PPA"}
+
+
 encoders = st.lists(
     st.tuples(st.sampled_from("PQ"), st.sampled_from((0, 1, None)), st.sampled_from((0, 1, None))), max_size=6
 )
@@ -118,6 +134,8 @@ def test_no_label_holds_more_encoders_than_known_seeds(made, random):
     assert [shuffled[order.index(k)] for k in range(len(rows))] == found  # the order of rows does not matter
 
 
-@pytest.mark.parametrize("settings", [{"lineage": 3}, {"base": 3}, {"training": "x"}, {"layers": ["y"]}])
+@pytest.mark.parametrize(
+    "settings", [{"lineage": 3}, {"base": 3}, {"training": "x"}, {"layers": ["y"]}, {"training_data": "z"}]
+)
 def test_settings_of_unexpected_types_are_no_error(settings):
     assert len(labels(row("h1", **settings), row("h2", parent="p"))) == 2

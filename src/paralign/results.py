@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +24,7 @@ from paralign.folders import atomic_file
 
 __all__ = [
     "CHOSEN",
+    "FINE_TUNING",
     "SCHEMA",
     "Items",
     "Measurement",
@@ -41,6 +42,8 @@ __all__ = [
 SCHEMA = 1
 CHOSEN = "chosen"
 """The pooling of scores whose layer and pooling were chosen on development data (``settings["chosen"]``)."""
+FINE_TUNING = ("training", "training_data", "layers")
+"""Settings of rows that say how a model with a head was fine-tuned. Rows of earlier versions have fewer of them."""
 Items = npt.NDArray[np.float64]
 
 # JSON has no NaN: an undefined score (0/0) is written as null.
@@ -107,7 +110,11 @@ class Measurement(Config):
     def key(self) -> tuple[str, ...]:
         """Return what identifies a row in its run; a rerun replaces rows with the same key."""
         parts = (self.task, self.dataset, self.split, self.train, self.language, self.metric, self.model_hash)
-        return (*map(str, parts), self.seeds.model_dump_json(), self.where.model_dump_json())
+        made_by = {name: self.settings[name] for name in FINE_TUNING if self.settings.get(name)}
+        if isinstance(layers := made_by.get("layers"), Mapping):  # "of" is a name in tables
+            made_by["layers"] = {name: value for name, value in layers.items() if name != "of"}
+        fine_tuning = [object_digest(made_by)] if made_by else []
+        return (*map(str, parts), self.seeds.model_dump_json(), self.where.model_dump_json(), *fine_tuning)
 
 
 def other_language(direction: str, language: str) -> str:

@@ -10,9 +10,17 @@ import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import PurePath
 
-from paralign.results import Measurement
+from paralign.errors import UserError
+from paralign.results import FINE_TUNING, Measurement
 
-__all__ = ["SEED_IN_NAME", "distinct_labels", "encoder_labels", "fine_tuning"]
+__all__ = [
+    "SEED_IN_NAME",
+    "check_training_data",
+    "distinct_labels",
+    "encoder_labels",
+    "fine_tuning",
+    "training_data",
+]
 
 _SEED_STAGES = ("pretrain", "align", "finetune")
 _NO_NAME = re.compile(r"encoder|model|seed-\d+")
@@ -20,7 +28,7 @@ _NO_NAME = re.compile(r"encoder|model|seed-\d+")
 SEED_IN_NAME = re.compile(r"-(?:seed|s)\d+$")
 """The end of the name of a run with one seed."""
 _VARIANT_SECTIONS = ("training", "layers", "maps")
-"""Settings of rows that change what a system is, and not what is measured."""
+"""Settings of rows that change what a system is, and not what is measured. Of the training data, their names."""
 
 
 def distinct_labels(rows: Sequence[tuple[str, Measurement]]) -> list[str]:
@@ -29,7 +37,8 @@ def distinct_labels(rows: Sequence[tuple[str, Measurement]]) -> list[str]:
     Encoders with one label are seeds of one system if they have the same lineage (``settings["lineage"]``; for rows of
     older versions the encoder they were trained from) and known seeds that distinguish them. Otherwise each gets the
     label with the name of its base, of its folder, or the beginning of its fingerprint. Rows of one system and task
-    that were fine-tuned in different ways get the settings in which they differ.
+    that were fine-tuned in different ways get the settings in which they differ, or the digests of their data if only
+    the content of files differs.
 
     Args:
         rows: labels and measurements.
@@ -57,9 +66,9 @@ def encoder_labels(rows: Iterable[Measurement]) -> dict[str, str]:
     Args:
         rows: measurements; one without a name of its system has that of its model.
     """
-    plain = []
+    plain, variant = [], {*_VARIANT_SECTIONS, *FINE_TUNING}
     for row in rows:
-        settings = {name: value for name, value in row.settings.items() if name not in _VARIANT_SECTIONS}
+        settings = {name: value for name, value in row.settings.items() if name not in variant}
         plain.append((str(row.settings.get("system") or row.model), row.model_copy(update={"settings": settings})))
     return {row.model_hash: label for (_, row), label in zip(plain, distinct_labels(plain), strict=True)}
 
@@ -70,6 +79,31 @@ def fine_tuning(row: Measurement) -> dict[str, str] | None:
         return None
     settings = {name: value for name, value in row.settings.items() if name != "maps"}
     return dict(_variant(row.model_copy(update={"settings": settings})) or ())
+
+
+def training_data(row: Measurement) -> dict[str, str]:
+    """Return the digests of the data of fine-tuning, as ``train data`` and ``dev data``; empty if none are recorded."""
+    digests = row.settings.get("training_data")
+    return {f"{name} data": str(digest) for name, digest in digests.items()} if isinstance(digests, Mapping) else {}
+
+
+def check_training_data(rows: Iterable[Measurement], label: str) -> None:
+    """Check that models with equal settings were fine-tuned on equal data, as far as it is recorded.
+
+    Args:
+        rows: measurements of one task and training language.
+        label: name of the encoder, for the message.
+
+    Raises:
+        UserError: if the content of the data differs.
+    """
+    found = {frozenset(data.items()): row for row in rows if (data := training_data(row))}
+    if len(found) > 1:
+        row = next(iter(found.values()))
+        raise UserError(
+            f"the content of the training data differs between runs of {row.task} {label}, trained on {row.train}",
+            hint="fine-tune all of them on one file, or give the runs of one file",
+        )
 
 
 def _has_own_weights(row: Measurement) -> bool:
@@ -121,19 +155,24 @@ def _short_name(path: str, parts: int = 1) -> str:
     return "/".join(re.sub(r"-(?:seed|s)?\d+$", "", part) or part for part in named[-parts:])
 
 
-def _with_variants(labels: list[str], rows: Sequence[Measurement]) -> list[str]:
-    """Append the settings in which the rows of one label, task and training language differ."""
-    variants = [_variant(row) for row in rows]
-    found: dict[tuple[str, str, str | None], set[frozenset[tuple[str, str]]]] = {}
-    for label, row, variant in zip(labels, rows, variants, strict=True):
-        if variant is not None:
-            found.setdefault((label, row.task, row.train), set()).add(variant)
-    out = []
-    for label, row, variant in zip(labels, rows, variants, strict=True):
-        others = found.get((label, row.task, row.train), set())
-        differing = sorted((variant or frozenset()) - frozenset.intersection(*others)) if variant and others else []
-        out.append(f"{label} ({', '.join(f'{name} {value}' for name, value in differing)})" if differing else label)
-    return out
+def _with_variants(labels: Sequence[str], rows: Sequence[Measurement]) -> list[str]:
+    """Append the settings in which the rows of one label, task and training language differ.
+
+    Digests of data are compared only if all else is equal: files of other names have other content.
+    """
+    differing: list[list[str]] = [[] for _ in rows]
+    for variants in ([_variant(row) for row in rows], [frozenset(training_data(row).items()) or None for row in rows]):
+        groups = [(label, row.task, row.train, *names)
+                  for label, row, names in zip(labels, rows, differing, strict=True)]  # fmt: skip
+        found: dict[tuple[str | None, ...], set[frozenset[tuple[str, str]]]] = {}
+        for group, variant in zip(groups, variants, strict=True):
+            if variant is not None:
+                found.setdefault(group, set()).add(variant)
+        common = {group: frozenset.intersection(*of_group) for group, of_group in found.items()}
+        for names, group, variant in zip(differing, groups, variants, strict=True):
+            if variant is not None and variant != common[group]:
+                names += [f"{name} {value}" for name, value in sorted(variant - common[group])]
+    return [f"{label} ({', '.join(names)})" if names else label for label, names in zip(labels, differing, strict=True)]
 
 
 def _variant(row: Measurement) -> frozenset[tuple[str, str]] | None:

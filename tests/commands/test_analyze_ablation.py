@@ -263,6 +263,19 @@ def test_the_mean_of_targets_is_that_of_their_seeds_and_resamples(tmp_path):
     assert {c.target for c in ablation_cells(fewer)[0]} == {"de", "hi", "en"}  # other seeds are not averaged
 
 
+def test_training_data_of_one_name_and_other_content_are_not_compared(tmp_path):
+    def on(reset, **data):
+        recorded = {"training": {"sets": ["ewt"]}} | ({"training_data": data} if data else {})
+        return row(reset, 0, 1.0, np.ones(40), tmp_path / f"{reset}-{data}", **recorded)
+
+    (_, reset), notes = ablation_cells([*on(""), *on("0-1", train="a1")])  # an earlier version did not record it
+    assert (reset.difference, notes) == (0, [])
+    with pytest.raises(
+        UserError, match="content of the training data differs between runs of pos base, trained on en "
+    ):
+        ablation_cells([*on("", train="a1"), *on("0-1", train="b2")])
+
+
 def test_a_target_whose_test_set_has_another_normalization_is_not_lost(tmp_path):
     """Questions of MLQA are scored by its own F1, those of SQuAD by SQuAD's."""
     rows = [(folder, found.model_copy(update={"task": "qa", "metric": metric}))

@@ -136,6 +136,20 @@ def test_other_training_files_and_numbers_of_sentences_are_other_ways():
     ]  # fmt: skip
 
 
+def test_training_data_of_one_name_and_other_content_is_another_way():
+    def on(content, given):
+        settings = given.settings | ({"training_data": {"train": content}} if given.train else {})
+        return given.model_copy(update={"settings": settings})
+
+    usual = [on("a1", r) for r in rows()]
+    again = [on("b2", r).model_copy(update={"value": 0.1}) for r in rows() if r.train and r.model == "a"]
+    points, notes = transfer_scores([*again, *usual])
+    assert points == transfer_scores(rows())[0]
+    assert notes == ["measured in several ways: pos from en train data=a1 counts, pos from en train data=b2 does not"]
+    earlier = [r if r.model == "b" else on("a1", r) for r in rows()]  # which did not record it
+    assert transfer_scores(earlier) == transfer_scores(rows())
+
+
 def test_encoders_of_one_name_are_separate_systems():
     named = [r.model_copy(update={"settings": r.settings | {"system": "PPA"}}) for r in rows()]
     assert {p.system for p in transfer_scores(named)[0]} == {f"PPA ({model})" for model in CKA}
@@ -269,7 +283,7 @@ def test_layers_and_precisions_are_other_ways():
 
 
 def test_models_that_were_evaluated_later_count():
-    """Rows of `evaluate` do not record how the model was fine-tuned."""
+    """Rows of `evaluate` of earlier versions do not record how the model was fine-tuned."""
     later = [r.model_copy(update={"settings": {k: v for k, v in r.settings.items() if k != "training"}})
              if r.language == "de" and r.train else r for r in rows()]  # fmt: skip
     assert transfer_scores(later) == transfer_scores(rows())

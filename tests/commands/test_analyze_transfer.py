@@ -133,6 +133,28 @@ def test_outputs_of_the_head_do_not_divide_points():
     assert ([(p.zero, p.supervised, p.condition) for p in points], notes) == ([(0.5, 0.9, "")], [])
 
 
+def test_training_data_of_one_name_and_other_content_are_not_averaged():
+    """BZ and BS are trained and selected on different files; rows of earlier versions do not say on which."""
+
+    def on(content, rows):
+        zero, supervised = changed(rows, training={"sets": ["d"], "dev": ["d-dev"]})
+        return [*changed([zero], training_data={"train": content}),
+                *changed([supervised], training_data={"train": "bs"})]  # fmt: skip
+
+    earlier = changed(pair(), training={"sets": ["d"], "dev": ["d-dev"]})
+    points, notes = transfer_points([*earlier, *on("bz", pair(0.6)), *on("bz", pair(0.6, head=1))])
+    assert [(p.heads, p.zero, p.supervised) for p in points] == [(2, 0.6, 0.9)]  # the same measurement counts once
+    assert notes == []
+    with pytest.raises(UserError, match="content of the training data differs between runs of pos S, trained on en "):
+        transfer_points([*on("bz", pair()), *on("other", pair(head=1))])
+
+
+def test_files_of_development_data_are_named_without_the_derived_language():
+    zero, supervised = pair()
+    rows = [*changed([zero], training={"dev": ["ewt-dev"]}), *changed([supervised], training={"dev": ["en.ewt-dev"]})]
+    assert len(transfer_points(rows)[0]) == 1
+
+
 def test_questions_in_other_languages_are_other_points():
     rows = [
         found.model_copy(update={"where": Where(direction=direction)})

@@ -505,20 +505,29 @@ def test_encoders_from_scratch_are_compared_with_the_control_of_the_same_origin(
     assert "Not compared, because no single control has the same base and settings: ALIGN (inv-ALIGN)." in text
 
 
-def test_a_system_is_compared_with_the_control_fine_tuned_with_its_settings(tmp_path):
+@pytest.mark.parametrize(
+    ("ways", "names"),
+    [
+        ([{"training": {"epochs": epochs}} for epochs in (3, 9)], ["ppa (epochs 3)", "ppa (epochs 9)"]),
+        (
+            [{"training": {"sets": ["a"]}, "training_data": {"train": content}} for content in ("1a", "2b")],
+            ["ppa (train data 1a)", "ppa (train data 2b)"],
+        ),
+    ],
+)
+def test_a_system_is_compared_with_the_control_fine_tuned_with_its_settings_and_data(tmp_path, ways, names):
     runs = []
-    for epochs, level in ((3, 160), (9, 240)):
+    for way, level in zip(ways, (160, 240), strict=True):
         for system, right in (("control", level), ("ppa", level + 20)):
-            settings = {"system": system, "control": system == "control", "training": {"epochs": epochs}}
-            run = tmp_path / f"{system}-{epochs}"
+            settings = {"system": system, "control": system == "control", **way}
+            run = tmp_path / f"{system}-{level}"
             fields = {"model_hash": system, "parent": "base", "settings": settings}
             for seed in (0, 1):
                 add(run, items_of(right + seed, 400), seeds=Seeds(align=0, finetune=seed), **fields)
             runs.append(run)
     page, _ = text_of(write_report(runs, tmp_path / "r.html"))
     rows = {row[0]: row[1].split("*")[0] for row in page.tables["Part-of-speech tagging: accuracy"][1:]}
-    assert rows["ppa (epochs 3)"] == "45.1 ± 0.2 +5.0"
-    assert rows["ppa (epochs 9)"] == "65.1 ± 0.2 +5.0"
+    assert [rows[name] for name in names] == ["45.1 ± 0.2 +5.0", "65.1 ± 0.2 +5.0"]
 
 
 @pytest.mark.parametrize(
@@ -532,6 +541,17 @@ def test_a_system_is_compared_with_the_control_fine_tuned_with_its_settings(tmp_
         ({"parent": "x", "origin": "o"}, {"parent": "y", "origin": "o"}, []),  # seeds of one base
         ({"training": {"epochs": 3}}, {"training": {"epochs": 3}}, []),
         ({"training": {"epochs": 3}}, {}, []),
+        ({"training": {"sets": ["a"]}, "training_data": {"train": "1a"}}, {"training": {"sets": ["a"]}}, []),
+        (
+            {"training": {"sets": ["a"]}, "training_data": {"train": "1a"}},
+            {"training": {"sets": ["a"]}, "training_data": {"train": "2b"}},
+            ["ppa: fine-tuned with train data 2b, but control with train data 1a."],
+        ),
+        (
+            {"training": {"sets": ["a"]}, "training_data": {"train": "1a"}},
+            {"training": {"sets": ["b"]}, "training_data": {"train": "2b"}},
+            ["ppa: fine-tuned with sets b, but control with sets a."],
+        ),
         (
             {"training": {"epochs": 3, "sets": ["small"]}},
             {"training": {"sets": ["large", "more"], "learning_rate": 1e-4}},

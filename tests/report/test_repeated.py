@@ -7,8 +7,8 @@ from paralign.report.tables import build_tables
 from tests.report.synthetic import add, share
 
 
-def made(folder, right, seed=0):
-    settings = {"system": "a"}
+def made(folder, right, seed=0, **more):
+    settings = {"system": "a", **more}
     return add(folder, share(right), model_hash="m", seeds={"finetune": seed}, settings=settings)
 
 
@@ -32,6 +32,36 @@ def test_an_equal_measurement_counts_once_without_a_note(tmp_path):
     (table,) = build_tables(read_runs([made(tmp_path / "a", 60), made(tmp_path / "b", 60)]), set())
     assert len(table.rows[0].cells["de"].scores) == 1
     assert table.notes == []
+
+
+def test_rows_that_do_not_say_how_they_were_fine_tuned_are_the_same_measurement(tmp_path):
+    """As rows of earlier versions, of the same model in the same folder."""
+    for right, more in ((60, {}), (70, {"training": {"sets": ["ewt"]}, "training_data": {"train": "a1"}})):
+        made(tmp_path / "ev", right, **more)
+    (table,) = build_tables(read_runs([tmp_path / "ev"]), set())
+    cell = table.rows[0].cells["de"]
+    assert (list(cell.scores.values()), cell.n_items, len(cell.items)) == ([pytest.approx(0.7)], 100, 1)
+    assert table.notes == [
+        "ev and ev measured the same model and seeds on de with different results; those of ev are shown."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ways", "names"),
+    [
+        (({"sets": ["ewt"], "learning_rate": 1e-3}, {"sets": ["ewt"], "learning_rate": 3e-4}),
+         ["a (learning_rate 0.001)", "a (learning_rate 0.0003)"]),
+        (({"sets": ["ewt"]}, {"sets": ["ewt"], "dev": ["gum-dev"]}), ["a", "a (dev gum-dev)"]),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("seeds", [(0, 0), (0, 1)])
+def test_two_ways_of_fine_tuning_are_two_systems_and_not_two_seeds(tmp_path, ways, names, seeds):
+    for k, (seed, training) in enumerate(zip(seeds, ways, strict=True)):
+        made(tmp_path / "ev", 60 + 10 * k, seed, training=training)
+    (table,) = build_tables(read_runs([tmp_path / "ev"]), set())
+    assert [row.system for row in table.rows] == names
+    assert [list(row.cells["de"].scores.values()) for row in table.rows] == [[0.6], [0.7]]
+    assert not any("measured the same model" in note for note in table.notes)
 
 
 def test_another_seed_is_another_measurement(tmp_path):

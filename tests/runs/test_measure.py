@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import paralign
-from paralign.digests import file_digest
+from paralign.digests import file_digest, object_digest
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.formats.conllu import write_conllu
@@ -95,12 +95,7 @@ def test_a_saved_model_measures_what_was_recorded(two_seeds, tmp_path):
             str(out / f"seed-{seed}/model"), task="pos", data=EVAL, out=tmp_path / "e", quiet=True
         )
     for one, other in zip(rows, again, strict=True):
-        assert (one.value, one.language, one.seeds, one.train) == (
-            other.value,
-            other.language,
-            other.seeds,
-            other.train,
-        )
+        assert (one.value, one.key(), one.settings) == (other.value, other.key(), other.settings)
         assert np.array_equal(read_items(out, one), read_items(tmp_path / "e", other))
     assert len(read_results(tmp_path / "e" / "results.jsonl")) == 8  # seeds do not replace each other
     paralign.evaluate(str(out / "seed-1/model"), task="pos", data=EVAL, out=tmp_path / "e", quiet=True)
@@ -133,10 +128,24 @@ def test_models_record_what_their_seeds_have_in_common(two_seeds, base, tmp_path
     assert facts[0]["digests"] == {"train": [], "dev": []}
     tree = tmp_path / "trees.conllu"
     write_conllu(read_trees(TextSpec("en", "smallworld:0-9")), tree)
-    more = {"train": f"en={tree}", "settings": {"training": {"steps": 1}, "layers": {"reset": "1"}}, "eval": EVAL[1]}
-    finetune(base, tmp_path / "other", **more)
+    more = {"train": f"en={tree}", "settings": {"training": {"steps": 1}, "layers": {"reset": "1"}}, "eval": EVAL[1],
+            "dev": f"en={tree}"}  # fmt: skip
+    rows = finetune(base, tmp_path / "other", **more)
     other = json.loads((tmp_path / "other/seed-0/model/task.json").read_text())["made_by"]
     assert (other["digests"]["train"], other["layers"]["reset"]) == ([file_digest(tree)], "1")
+    content = object_digest([file_digest(tree)])[:8]
+    changes = {"reset": "1", "freeze": "", "keep": None}
+    for row in rows:
+        assert row.settings["training"] == {"sets": ["trees"], "steps": 1, "dev": ["trees"]}
+        assert row.settings["training_data"] == {"train": content, "dev": content}
+        assert row.settings["layers"] == {"of": "base", **changes}
+    (tmp_path / "other/seed-0").rename(tmp_path / "moved")  # the path does not matter
+    given = {"task": "pos", "data": EVAL[1], "out": tmp_path / "e", "quiet": True}
+    again = paralign.evaluate(str(tmp_path / "moved/model"), **given)
+    assert [(row.value, row.key()) for row in again] == [(row.value, row.key()) for row in rows]
+    assert again[0].settings["layers"] == {"of": "base", **changes}
+    paralign.evaluate(str(out / "seed-0/model"), **given)  # fine-tuned in another way from the same base
+    assert len(read_results(tmp_path / "e")) == 2 * len(rows)
 
 
 def test_scores_of_other_settings_or_maps_are_replaced_with_a_note(base, tmp_path, monkeypatch, capsys):

@@ -5,9 +5,10 @@ import sys
 
 import pytest
 
+from paralign.digests import object_digest
 from paralign.encoder.card import lineage
 from paralign.errors import UserError
-from paralign.runs.model_folder import describe_fine_tuned, saved_task
+from paralign.runs.model_folder import describe_fine_tuned, fine_tuning_settings, saved_task
 
 OF = {"model": "base", "model_hash": "0", "method": "base", "control": False, "seeds": {}, "parent": None}
 
@@ -50,6 +51,18 @@ def test_seeds_of_a_fine_tuned_model_share_a_lineage_and_other_data_and_settings
     assert describe_fine_tuned(again)["lineage"] == found[1]
 
 
+def test_how_a_model_was_fine_tuned_is_recorded_by_content():
+    made = {"training": {"sets": ["a"]}, "layers": {}, "dev": ["d"], "digests": {"train": ["1", "2"], "dev": [None]}}
+    assert fine_tuning_settings(made, "base") == {
+        "training": {"sets": ["a"], "dev": ["d"]}, "training_data": {"train": object_digest(["1", "2"])[:8]}
+    }  # fmt: skip
+    of_world = made | {"layers": {"reset": "0-1"}, "dev": [], "digests": {"train": [], "dev": []}}
+    assert fine_tuning_settings(of_world, "PPA, layers 0-1 reset, mapped") == {
+        "training": {"sets": ["a"]},
+        "layers": {"of": "PPA, mapped", "reset": "0-1", "freeze": "", "keep": None},
+    }
+
+
 def test_a_missing_folder_is_not_called_a_model_without_a_task(tmp_path):
     with pytest.raises(UserError, match=r"nowhere: no such model folder \(give a fine-tuned model"):
         saved_task(None, str(tmp_path / "nowhere"), {})
@@ -78,6 +91,7 @@ def test_a_file_does_not_decide_which_code_is_imported(tmp_path, monkeypatch):
         '{"task": 1}',
         '{"task": "pos"}',
         '{"task": "pos", "settings": [], "train": "en", "of": {}}',
+        json.dumps({"task": "pos", "settings": {}, "train": "en", "of": OF, "made_by": {"training": {}}}),
         "[" * 5000,
     ],
 )

@@ -19,6 +19,7 @@ from paralign.analyses.base import AnalysisResult
 from paralign.errors import UserError
 from paralign.metrics import Comparison, compare_over_seeds, mean_sd, paired_bootstrap_mean
 from paralign.results import Measurement, natural_sort_key, read_items
+from paralign.systems import check_training_data
 from paralign.task_table import HEAD_OUTPUTS, metric_without_conditions, task_info
 
 __all__ = ["AblationCell", "ablation_cells", "ablation_result"]
@@ -89,6 +90,9 @@ def ablation_cells(rows: Iterable[tuple[Path, Measurement]]) -> tuple[list[Ablat
     Returns:
         the cells in the order of the rows, and notes on what could not be compared. The cells of an encoder and source
         are followed by the mean of its targets, if there are two or more with the same resets and seeds.
+
+    Raises:
+        UserError: if runs of one encoder and source have equal settings but training data of other content.
     """
     cells, notes = [], []
     for (task, metric, system, model_hash, source, _), by_target in _group_rows(rows).items():
@@ -162,6 +166,7 @@ def _group_rows(
     groups: dict[tuple[Any, ...], dict[tuple[str, str], _ByReset]] = defaultdict(
         lambda: defaultdict(lambda: defaultdict(dict))
     )
+    members: dict[tuple[Any, ...], list[Measurement]] = defaultdict(list)
     for folder, row in rows:
         if row.train is None or row.seeds.finetune is None:
             continue
@@ -179,6 +184,9 @@ def _group_rows(
         maps = tuple(map(str, row.settings.get("maps") or ()))
         key = (row.task, metric, system, row.model_hash, row.train, (row.split, other_layers, maps, *settings))
         groups[key][row.where.direction or row.language, row.dataset][reset][row.seeds.finetune] = (folder, row)
+        members[key].append(row)
+    for (_, _, system, *_), of_key in members.items():
+        check_training_data(of_key, system)
     return groups
 
 

@@ -15,7 +15,7 @@ from paralign.analyses.base import AnalysisResult, ResultsAnalysis
 from paralign.errors import UserError
 from paralign.metrics.correlation import spearman, spearman_interval
 from paralign.results import CHOSEN, Measurement, other_language, requested_layer
-from paralign.systems import encoder_labels
+from paralign.systems import encoder_labels, training_data
 from paralign.task_table import HEAD_OUTPUTS, metric_without_conditions, task_info
 
 __all__ = [
@@ -219,14 +219,17 @@ def _score_ways(row: Measurement, golds: Mapping[tuple[str, str], set[str]]) -> 
         golds: fingerprints of all gold answers to the same texts. Older rows have none, so they count only if there are
             several.
     """
-    trained = row.settings.get("training")  # missing if the model was evaluated later
+    trained = row.settings.get("training")  # missing if an earlier version evaluated the model
     training = None if trained is None else f"{row.task} from {row.train} {_describe_settings(trained)}".rstrip()
     parts = [f"{row.task} on {row.dataset} {row.split}", row.where.direction or ""]
     parts.append(_describe_settings(row.settings.get("task")))
     texts = _test_texts(row)
     gold = str(row.settings.get("gold", "")) if len(golds.get(texts, ())) > 1 else ""
     test = " ".join(filter(None, [*parts, texts[1], gold])) + _maps(row)
-    return [((row.task, row.train), training), ((row.task, row.train, row.language), test)]
+    data = training_data(row)
+    content = f"{row.task} from {row.train} {_describe_settings(data)}" if data else None  # nor with rows of those
+    source = (row.task, row.train)
+    return [(source, training), (source, content), ((*source, row.language), test)]
 
 
 def _predictor_values(

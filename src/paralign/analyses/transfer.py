@@ -21,8 +21,8 @@ from paralign.analyses.base import AnalysisResult, ResultsAnalysis
 from paralign.errors import UserError
 from paralign.languages import parse_derived
 from paralign.metrics.correlation import spearman, spearman_interval
-from paralign.results import Measurement, other_language
-from paralign.systems import distinct_labels
+from paralign.results import FINE_TUNING, Measurement, other_language
+from paralign.systems import check_training_data, distinct_labels
 from paralign.task_table import HEAD_OUTPUTS, metric_without_conditions, task_info
 
 __all__ = ["Correlation", "Point", "TransferAnalysis", "correlations", "transfer_points"]
@@ -158,16 +158,16 @@ def transfer_points(rows: Iterable[Measurement]) -> tuple[list[Point], list[str]
         the points, and notes on encoders whose BZ and BS were measured in different ways.
 
     Raises:
-        UserError: if the test texts or gold answers of BZ and BS differ, or alignment was measured in several ways.
+        UserError: if the test texts or gold answers of BZ and BS differ, the training data of the seeds of one of them,
+            or the ways in which alignment was measured.
     """
     metrics: dict[str, str] = {}
-    scores: dict[_Key, dict[bool, dict[tuple[str, ...], Measurement]]] = defaultdict(lambda: defaultdict(dict))
+    scores: dict[_Key, dict[bool, list[Measurement]]] = defaultdict(lambda: defaultdict(list))
     alignments: dict[tuple[str, str], dict[tuple[str, ...], Measurement]] = defaultdict(dict)
     for row in rows:
         derived = parse_derived(row.language)
         if derived is None:
             continue
-        # The same measurement in two folders counts once.
         if (row.task, row.metric) == _ALIGNMENT:
             alignments[row.model_hash, row.language][row.key()] = row
         elif row.where.layer is not None:  # a linear probe
@@ -177,15 +177,17 @@ def transfer_points(rows: Iterable[Measurement]) -> tuple[list[Point], list[str]
             if row.where.direction:  # of question answering
                 condition["questions"] = other_language(row.where.direction, row.language)
             key = (row.task, row.metric, row.language, row.model_hash, frozenset(condition.items()))
-            scores[key][row.train == row.language][row.key()] = row
-    labels = _labels((key, row) for key, sides in scores.items() for side in sides.values() for row in side.values())
+            scores[key][row.train == row.language].append(row)
+    labels = _labels((key, row) for key, sides in scores.items() for side in sides.values() for row in side)
     conditions = _describe_conditions(scores)
     points = []
     for key, sides in scores.items():
-        zero, supervised = list(sides[False].values()), list(sides[True].values())
+        zero, supervised = (_once(sides[side]) for side in (False, True))
         if not zero or not supervised:
             continue
         task, metric, language, model_hash, _ = key
+        for side in sides.values():
+            check_training_data(side, labels[key])
         _check_same_data(zero + supervised, labels[key])
         points.append(
             Point(
@@ -206,6 +208,11 @@ def transfer_points(rows: Iterable[Measurement]) -> tuple[list[Point], list[str]
     return sorted(points), _unpaired(scores, labels, conditions)
 
 
+def _once(rows: Iterable[Measurement]) -> list[Measurement]:
+    """Return the rows of one key and training language, the same measurement in two folders once."""
+    return list({(row.dataset, row.seeds, row.where): row for row in rows}.values())
+
+
 def _is_main_metric(row: Measurement, metrics: dict[str, str]) -> bool:
     """Whether the metric is the main one of its task: the first seen, for a task that names none."""
     main = task_info(row.task, row.settings).main_metrics
@@ -221,7 +228,7 @@ def _condition(row: Measurement) -> dict[str, str]:
     for section in ("task", "training", "layers"):
         settings = row.settings.get(section)
         for name, value in settings.items() if isinstance(settings, Mapping) else ():
-            if section == "training" and name == "sets" and isinstance(value, list):
+            if section == "training" and name in ("sets", "dev") and isinstance(value, list):
                 value = [_without_language(str(one), row.language) for one in value]
             if value not in ("", None) and name != "of" and not (section == "task" and name in HEAD_OUTPUTS):
                 condition[name] = " ".join(map(str, value)) if isinstance(value, list) else str(value)
@@ -243,7 +250,7 @@ def _labels(rows: Iterable[tuple[_Key, Measurement]]) -> dict[_Key, str]:
     by_language: dict[str, list[tuple[_Key, Measurement]]] = defaultdict(list)
     for key, row in rows:
         # How it was fine-tuned and its maps are part of the condition.
-        plain = {name: value for name, value in row.settings.items() if name not in ("training", "layers", "maps")}
+        plain = {name: value for name, value in row.settings.items() if name not in (*FINE_TUNING, "maps")}
         by_language[row.language].append((key, row.model_copy(update={"settings": plain})))
     out: dict[_Key, str] = {}
     for members in by_language.values():
@@ -266,7 +273,7 @@ def _describe_conditions(keys: Iterable[_Key]) -> dict[_Key, str]:
 
 
 def _unpaired(
-    scores: Mapping[_Key, Mapping[bool, Mapping[tuple[str, ...], Measurement]]],
+    scores: Mapping[_Key, Mapping[bool, Sequence[Measurement]]],
     labels: Mapping[_Key, str],
     conditions: Mapping[_Key, str],
 ) -> list[str]:

@@ -24,7 +24,13 @@ from paralign.runs.folder import RunFolder
 from paralign.runs.inputs import data_files, model_files
 from paralign.runs.layer_choice import ChosenLayer, at_choice, choose_layer, with_settings
 from paralign.runs.measure import RowContext, echo_scores, echo_truncated, measure, recorded_settings
-from paralign.runs.model_folder import describe_encoder, describe_fine_tuned, saved_head, saved_task
+from paralign.runs.model_folder import (
+    describe_encoder,
+    describe_fine_tuned,
+    fine_tuning_settings,
+    saved_head,
+    saved_task,
+)
 from paralign.runs.settings import task_section
 from paralign.tasks import Task
 from paralign.tasks.base import read_data
@@ -76,7 +82,7 @@ def evaluate(
         maps: folders of linear maps (:func:`paralign.make_map`), at most one for each language.
         lenient: drop and count items that cannot be read instead of raising.
         quiet: print nothing.
-        command: recorded with the run. None: the command line of this process.
+        command: recorded with the run. None: the command line, or the call from Python.
 
     Returns:
         The rows of this evaluation.
@@ -118,13 +124,17 @@ def evaluate(
         },
         **{k: model_facts[k] for k in ("method", "control", "model_hash", "parent")},
     )
+    head_facts = facts if facts and task_instance.trains else {}
+    recorded = recorded_settings(task_instance) | ({"maps": mapped} if mapped else {})
+    if made_by := head_facts.get("made_by"):  # not in models of earlier versions
+        recorded |= fine_tuning_settings(made_by, model_facts["method"])
     context = RowContext(
         model_facts,
         folder.name,
         Seeds(**model_facts["seeds"]),
         split,
-        facts["train"] if facts and task_instance.trains else None,
-        recorded_settings(task_instance) | ({"maps": mapped} if mapped else {}),
+        head_facts.get("train"),
+        recorded,
     )
     try:
         chosen_on = [(f"the development data {spec}", items) for spec, (items, _) in zip(dev, read_dev, strict=True)]

@@ -137,14 +137,16 @@ def build_cell(members: Iterable[Member], notes: list[str]) -> Cell:
     """
     unique: dict[tuple[str, ...], Member] = {}
     for run, row in members:
-        # The same measurement in two folders counts once. The later one wins, as a rerun replaces its rows.
-        earlier = unique.get(row.key())
+        # The same measurement in two folders counts once. The later one wins, as a rerun replaces its rows. All were
+        # fine-tuned in the same way, as far as it is recorded: rows of earlier versions may not say it.
+        key = (row.dataset, row.model_hash, row.seeds.model_dump_json(), row.where.model_dump_json())
+        earlier = unique.get(key)
         if earlier and earlier[1].value != row.value:
             notes.append(
                 f"{earlier[0].name} and {run.name} measured the same model and seeds on {row.language} with different"
                 f" results; those of {run.name} are shown."
             )
-        unique[row.key()] = (run, row)
+        unique[key] = (run, row)
     scores: dict[Unit, list[float]] = {}
     items: list[Items] = []
     missing: str | None = None

@@ -28,7 +28,7 @@ from paralign.report.table_key import (
     pivot_language,
 )
 from paralign.results import Measurement
-from paralign.systems import fine_tuning
+from paralign.systems import fine_tuning, training_data
 
 __all__ = ["Table", "build_tables"]
 
@@ -194,10 +194,12 @@ def _references(
     bases = {name: _bases(own) for name, own in rows.items()}
     ways = {name: {(str(row.settings.get("training")), str(row.settings.get("layers"))) for row in own}
             for name, own in rows.items()}  # fmt: skip
+    data = {name: {str(training_data(row)) for row in own} for name, own in rows.items()}
     for first, second in combinations(controls, 2):
         one_name = first.partition(" (")[0] == second.partition(" (")[0]  # of several systems
         same_base = not bases[first] or not bases[second] or bases[first] & bases[second]
-        if same_base and ways[first] == ways[second] and not one_name:
+        same_way = ways[first] == ways[second] and data[first] == data[second]
+        if same_base and same_way and not one_name:
             raise UserError(
                 f"the table of {key.task} {key.metric} has several controls: {', '.join(controls)}",
                 hint="choose one with --control",
@@ -206,8 +208,9 @@ def _references(
     for system in treated:
         family = bases[system] | _identity(rows[system])
         matching = [control for control in controls if bases[control] & family]
-        if len(matching) > 1:
-            matching = [control for control in matching if ways[control] == ways[system]]
+        for known in (ways, data):
+            if len(matching) > 1:
+                matching = [control for control in matching if known[control] == known[system]]
         if len(matching) == 1:
             references[system] = matching[0]
     return references
@@ -226,14 +229,16 @@ def _other_differences(
         related = (bases | _identity(own)) & base_of_control or bases & _identity(other)
         if bases and base_of_control and not related:
             found.setdefault(f"another base than {control}", []).append(system)
-        way, way_of_control = (next((way for row in side if (way := fine_tuning(row))), None) for side in (own, other))
-        if way and way_of_control and way != way_of_control:
-            names = sorted(name for name in way | way_of_control if way.get(name) != way_of_control.get(name))
-            with_own, with_other = (
-                join_names([f"{name} {side[name]}" if name in side else f"default {name}" for name in names])
-                for side in (way, way_of_control)
-            )
-            found.setdefault(f"fine-tuned with {with_own}, but {control} with {with_other}", []).append(system)
+        for of in (fine_tuning, training_data):  # files of other names have other content
+            way, way_of_control = (next((way for row in side if (way := of(row))), None) for side in (own, other))
+            if way and way_of_control and way != way_of_control:
+                names = sorted(name for name in way | way_of_control if way.get(name) != way_of_control.get(name))
+                with_own, with_other = (
+                    join_names([f"{name} {side[name]}" if name in side else f"default {name}" for name in names])
+                    for side in (way, way_of_control)
+                )
+                found.setdefault(f"fine-tuned with {with_own}, but {control} with {with_other}", []).append(system)
+                break
     return [f"{shorten_list(names)}: {difference}." for difference, names in found.items()]
 
 

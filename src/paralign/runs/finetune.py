@@ -31,7 +31,7 @@ from paralign.runs.finetune_settings import FinetuneConfig, FinetuneData, Finetu
 from paralign.runs.folder import RunFolder
 from paralign.runs.inputs import check_inputs, finetune_inputs, model_files
 from paralign.runs.measure import RowContext, echo_scores, echo_summary, echo_truncated, measure, recorded_settings
-from paralign.runs.model_folder import describe_model
+from paralign.runs.model_folder import describe_model, fine_tuning_settings
 from paralign.runs.options import RunOptions
 from paralign.tasks.head import TaskHead
 from paralign.tasks.supervised import SupervisedTask
@@ -170,17 +170,15 @@ class FinetuneRun:
         if config.training.dropout is not None:
             set_dropout(self.encoder.model, config.training.dropout)
         configure_layers(self.encoder, config.layers)
-        layers = config.layers
-        changed = (
-            {"layers": {"of": model_facts["method"], **layers.model_dump(mode="json")}} if layers.description else {}
-        )
+        changed = config.layers.description
         if changed and self.data.system is None:
-            model_facts["method"] = f"{model_facts['method']}, {layers.description}"
+            model_facts["method"] = f"{model_facts['method']}, {changed}"
         folder.begin(
             {"model": self.model, **self._settings},
             **{k: model_facts[k] for k in ("method", "control", "model_hash", "parent")},
         )
-        self._recorded = recorded_settings(self.task) | changed | {"training": self._recorded_training()}
+        self._made_by = self._describe_training()
+        self._recorded = recorded_settings(self.task) | fine_tuning_settings(self._made_by, model_facts["method"])
         self._weights = {name: value.clone() for name, value in self.encoder.state_dict().items()}
         self._cost = FinetuneCost(folder)
         self._layer_hashes = folder.before.get(
@@ -291,7 +289,7 @@ class FinetuneRun:
             task_facts = {
                 "task": self.task_name,
                 "settings": self.task.config.model_dump(mode="json"),
-                "made_by": self._made_by(),
+                "made_by": self._made_by,
                 **facts,
             }
             (part / "task.json").write_text(json.dumps(task_facts, ensure_ascii=False), encoding="utf-8")
@@ -314,11 +312,11 @@ class FinetuneRun:
         tests = [(spec, test) for spec, test, _ in self.tests]
         self._cost.warn(warn_of_data(self.task, self.encoder, tests, seen), self.options.quiet)
 
-    def _made_by(self) -> dict[str, Any]:
+    def _describe_training(self) -> dict[str, Any]:
         """Return what seeds of a fine-tuned encoder have in common, apart from its base and the task."""
         inputs = self.folder.facts["inputs"]
         return {
-            "training": self._recorded["training"],
+            "training": self._recorded_training(),
             "layers": self.config.layers.model_dump(mode="json"),
             "dev": dataset_names([self.data.dev] if self.data.dev else []),
             "digests": {name: [file["blake2b"] for file in inputs.get(name, [])] for name in ("train", "dev")},

@@ -12,8 +12,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from paralign.config import merge
+from paralign.digests import object_digest
 from paralign.encoder import Encoder
 from paralign.encoder.card import lineage, read_provenance
+from paralign.encoder.layers import LayersConfig
 from paralign.encoder.loading import check_model
 from paralign.errors import UserError
 from paralign.models import local_folder
@@ -23,7 +25,14 @@ from paralign.task_table import HEAD_OUTPUTS, TASKS
 from paralign.tasks import Task, find_task
 from paralign.tasks.supervised import SupervisedTask
 
-__all__ = ["describe_encoder", "describe_fine_tuned", "describe_model", "saved_head", "saved_task"]
+__all__ = [
+    "describe_encoder",
+    "describe_fine_tuned",
+    "describe_model",
+    "fine_tuning_settings",
+    "saved_head",
+    "saved_task",
+]
 
 _CAUSAL = " (causal LM, measured only)"
 """Added to the names of causal language models in tables."""
@@ -38,6 +47,13 @@ class _EncoderFacts(BaseModel):
     seeds: Seeds
 
 
+class _MadeBy(BaseModel):
+    training: dict[str, Any]
+    layers: LayersConfig
+    dev: list[str]
+    digests: dict[str, list[str | None]]
+
+
 class _TaskFile(BaseModel):
     """``task.json``; unknown keys are ignored."""
 
@@ -45,6 +61,7 @@ class _TaskFile(BaseModel):
     settings: dict[str, Any]
     train: str
     of: _EncoderFacts
+    made_by: _MadeBy | None = None  # not in earlier versions
 
 
 def describe_encoder(encoder: Encoder, model: str, system: str | None) -> dict[str, Any]:
@@ -89,6 +106,30 @@ def describe_fine_tuned(facts: Mapping[str, Any]) -> dict[str, Any]:
     known = {"origin": of["origin"]} if of.get("origin") else {}
     made_by = [facts["made_by"], facts["settings"]] if "made_by" in facts else []  # not in earlier versions
     return {"parent": of["model_hash"], "lineage": lineage(start, facts["task"], facts["train"], *made_by), **known}
+
+
+def fine_tuning_settings(made_by: Mapping[str, Any], method: str) -> dict[str, Any]:
+    """Return how a model was fine-tuned, as its rows record it (:data:`paralign.results.FINE_TUNING`).
+
+    Args:
+        made_by: ``made_by`` of its ``task.json``.
+        method: name of the system in tables, which is that of the encoder with a description of changed layers.
+
+    Returns:
+        ``training``, with the names of the development sets if there are any; ``training_data``, digests of the content
+        of the training and development files, if there are files; ``layers`` if layers were changed, with the name of
+        the encoder as ``of``.
+    """
+    dev, layers = made_by["dev"], LayersConfig.model_validate(made_by["layers"])
+    settings = {"training": made_by["training"] | ({"dev": dev} if dev else {})}
+    # A pipe has no digest.
+    digests = {name: object_digest(files)[:8] for name, files in made_by["digests"].items() if files and all(files)}
+    if digests:
+        settings["training_data"] = digests
+    if layers.description:
+        of = method.replace(f", {layers.description}", "")
+        settings["layers"] = {"of": of, **layers.model_dump(mode="json")}
+    return settings
 
 
 def describe_model(encoder: Encoder, model: str) -> dict[str, Any]:
