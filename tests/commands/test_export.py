@@ -326,7 +326,7 @@ def test_scores_of_something_else_than_the_encoder_are_left_out(base, tmp_path, 
     # Without its other layers, the encoder is what was fine-tuned with layers.keep.
     out = paralign.export(str(base), tmp_path / "1", layer=1, results=tmp_path / "keep", quiet=True)
     assert "| 9 | 40.0 |" in (out / "README.md").read_text()
-    with pytest.raises(UserError, match=r"maps: the scores of .* are measured with --map \(evaluate it, or omit"):
+    with pytest.raises(UserError, match=r"maps: the scores of .* are measured with --map \(evaluate layer"):
         paralign.export(str(base), tmp_path / "none", results=tmp_path / "maps")
     assert not (tmp_path / "none").exists()
 

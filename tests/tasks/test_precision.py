@@ -47,8 +47,8 @@ def test_fine_tuning_and_prediction(base, tmp_path, in_bf16):
     rows = paralign.finetune(str(base), task="pos", train=data, dev=data, eval=[data], out=tmp_path / "run",
                              settings=settings, quiet=True)  # fmt: skip
     assert {row.settings["task"]["precision"] for row in rows} == {"bf16"}
-    # two steps of training, then the development set, then the test set: 20 sentences in one batch each
-    assert in_bf16 == [False, False, True, True]
+    # Two steps of training, then the development set and the test set, and a check of the encoder before each.
+    assert in_bf16 == [False, False, *[True] * 4]
     in_bf16.clear()
     model = str(tmp_path / "run/seed-0/model")
     paralign.predict(model, data=data, out=tmp_path / "out.conllu", overrides=["task.precision=bf16"], quiet=True)
