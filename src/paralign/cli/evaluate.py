@@ -16,7 +16,7 @@ from paralign.cli.options import (
     Quiet,
     Split,
     System,
-    parse_layer,
+    layer_option,
     short_forms,
 )
 
@@ -42,11 +42,9 @@ def command(
     ] = None,
     layer: Annotated[
         float | None,
-        typer.Option(
-            parser=parse_layer,
-            metavar="LAYER",
-            help="Hidden state to use: 0 is the embeddings, k the state after k layers, 0.67 two thirds of the depth.",
-            show_default="that of the task",
+        layer_option(
+            "Hidden state to use: 0 is the embeddings, k the state after k layers, 0.67 two thirds of the depth.",
+            "that of the task",
         ),
     ] = None,
     map: Annotated[list[str] | None, typer.Option(help="Linear map of `paralign map`; may be repeated.")] = None,

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from paralign.cli.options import Lenient, Quiet, parse_layer
+from paralign.cli.options import Lenient, Quiet, layer_option
 
 __all__ = ["command"]
 
@@ -24,11 +24,8 @@ def command(
     ] = None,
     layer: Annotated[
         float | None,
-        typer.Option(
-            parser=parse_layer,
-            metavar="LAYER",
-            help="Hidden state to export, from 1; 0.67 is two thirds of the depth. Higher layers are removed.",
-            show_default="the last",
+        layer_option(
+            "Hidden state to export, from 1; 0.67 is two thirds of the depth. Higher layers are removed.", "the last"
         ),
     ] = None,
     trim_vocabulary: Annotated[

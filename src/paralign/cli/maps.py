@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from paralign.cli.options import Device, Lenient, Limit, Quiet, parse_layer
+from paralign.cli.options import Device, Lenient, Limit, Quiet, layer_option
 
 __all__ = ["command"]
 
@@ -29,12 +29,7 @@ def command(
     ] = None,
     layer: Annotated[
         float | None,
-        typer.Option(
-            parser=parse_layer,
-            metavar="LAYER",
-            help="Layer whose output is mapped, from 1; 0.67 is two thirds of the depth.",
-            show_default="the last",
-        ),
+        layer_option("Layer whose output is mapped, from 1; 0.67 is two thirds of the depth.", "the last"),
     ] = None,
     kind: Annotated[
         Literal["orthogonal", "linear", "shift", "lir", "lsar"],

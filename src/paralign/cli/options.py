@@ -34,7 +34,7 @@ __all__ = [
     "Split",
     "System",
     "Track",
-    "parse_layer",
+    "layer_option",
     "short_forms",
 ]
 
@@ -121,8 +121,17 @@ System = Annotated[
 ]
 
 
-def parse_layer(text: str) -> float:
-    """Read the number of a layer, or a fraction of the depth."""
+def layer_option(help: str, default: str) -> Any:
+    """Return the option ``--layer``, the number of a layer or a fraction of the depth.
+
+    Args:
+        help: its help text.
+        default: what is used if it is not given, for the help.
+    """
+    return typer.Option(parser=_parse_layer, metavar="LAYER", help=help, show_default=default)
+
+
+def _parse_layer(text: str) -> float:
     try:
         return int(text)
     except ValueError:

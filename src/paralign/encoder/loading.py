@@ -202,8 +202,8 @@ def load_model(name: str, *, allow_causal: bool = False, quiet: bool = False) ->
         own_code = "; the code in its folder is not run" if getattr(config, "auto_map", None) else ""
         kind = f"a causal language model ({config.model_type})"
         echo(f"note: {name} is {kind}: it can be evaluated but not trained{own_code}", quiet=quiet)
-    if note := sentence_note(name):
-        echo(note, quiet=quiet)
+    if not quiet and (note := sentence_note(name)):  # reads further files
+        echo(note)
     return model
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, Protocol, overload
 
@@ -17,6 +16,7 @@ from paralign.config import did_you_mean
 from paralign.encoder.hidden_states import POOLINGS, HiddenStates
 from paralign.encoder.layer_cache import layers_of
 from paralign.errors import UserError
+from paralign.text.normalization import lone_surrogate
 
 __all__ = [
     "EncodesText",
@@ -41,7 +41,6 @@ _INSTEAD = {
     "pooling": "use pool",
 }
 """Argument of ``SentenceTransformer.encode`` and the like -> what to do instead."""
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class EncodesViews(Protocol):
@@ -153,7 +152,7 @@ class EncodesText:
         if wrong:
             raise UserError(f"texts are strings, not {wrong[0]}", hint="encode(list_of_strings)")
         for number, text in enumerate(sentences):
-            if _SURROGATE.search(text):
+            if lone_surrogate(text):
                 hint = 'remove it, as with text.encode("utf-8", "ignore").decode()'
                 raise UserError(f"text {number} has a lone surrogate, which is no character: {text[:50]!r}", hint=hint)
         pools, _ = sentence_vectors(self, sentences, language, pools=[pool], layer=self.layer_number(layer))

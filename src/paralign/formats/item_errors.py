@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from paralign.errors import UserError, file_location
 from paralign.formats.lines import MAX_LINE, numbered_lines
+from paralign.text.normalization import lone_surrogate
 
 __all__ = [
     "TRUNCATION_REASONS",
@@ -32,8 +32,6 @@ TRUNCATION_REASONS = (
     "damaged zip",
 )
 """The reasons under which the rest of a file is counted as lost."""
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 Block = list[tuple[int, str]]
 """The lines of a sentence with their numbers."""
@@ -86,8 +84,8 @@ def check_surrogates(text: str, what: str, line: int | None = None) -> None:
     Raises:
         ItemError: with the reason ``lone surrogate``.
     """
-    if not text.isascii() and (found := _SURROGATE.search(text)):
-        message = f"half of a surrogate pair (\\u{ord(found[0]):04x}) in {what}"
+    if found := lone_surrogate(text):
+        message = f"half of a surrogate pair (\\u{ord(found):04x}) in {what}"
         raise ItemError("lone surrogate", message, line)
 
 

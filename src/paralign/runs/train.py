@@ -245,7 +245,8 @@ def prepare_training(
     check_trackers(options.track)
     choose_precision(config.training.precision, [encoder], quiet=True)  # refuses bf16 before a corpus is built
     check_objectives(config, encoder, base=inputs.base, links=inputs.links, dictionary=inputs.dictionary)
-    _echo_notes(config, encoder, inputs, quiet=options.quiet)
+    if not options.quiet:
+        _echo_notes(config, encoder, inputs)
     if config.training.dropout is not None:
         set_dropout(encoder.model, config.training.dropout)
     # Before any work: they refuse settings and load encoders. Those with a dictionary wait for it.
@@ -313,16 +314,16 @@ def prepare_training(
     return PreparedTraining(folder, inputs, config, options, encoder, store, trainer)
 
 
-def _echo_notes(config: RunConfig, encoder: Encoder, inputs: TrainingInputs, *, quiet: bool) -> None:
+def _echo_notes(config: RunConfig, encoder: Encoder, inputs: TrainingInputs) -> None:
     """Print a note if logits come from a new vocabulary head, and if a teacher's targets are not its own vectors."""
     kinds = objective_classes(config)
     if encoder.head_is_new and (inputs.heldout is not None or any(kind.needs_logits for kind in kinds)):
-        echo(f"note: {inputs.base} has no vocabulary head; it gets a new one", quiet=quiet)
+        echo(f"note: {inputs.base} has no vocabulary head; it gets a new one")
     for kind in kinds:
         section = getattr(config, kind.name)
         for teacher in kind.encoders(section):
             if note := sentence_note(teacher, getattr(section, "pool", "mean")):
-                echo(note, quiet=quiet)
+                echo(note)
 
 
 def _check_first_batch(trainer: Trainer) -> None:

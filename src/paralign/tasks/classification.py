@@ -74,8 +74,9 @@ class Classification(SupervisedTask):
 
     def baselines(self, data: Dataset[Any]) -> Mapping[str, Mapping[str, float]]:
         """Return the scores of chance, a random label of the head, and of the most frequent label of the set."""
-        known = sum(item.label in self.names() for item in data)  # a topic may be missing in the training data
-        return {"chance": {"accuracy": known / len(data) / len(self.names())}, **super().baselines(data)}
+        names = self.names()
+        known = sum(item.label in names for item in data)  # a topic may be missing in the training data
+        return {"chance": {"accuracy": known / len(data) / len(names)}, **super().baselines(data)}
 
     def baseline_answers(self, data: Dataset[Any]) -> Mapping[str, Callable[[Any], str]]:
         """Return the baseline ``majority``, the most frequent label."""

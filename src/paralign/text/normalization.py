@@ -7,7 +7,9 @@ import unicodedata
 
 import regex
 
-__all__ = ["comparison_key", "normalize", "normalize_tokens"]
+__all__ = ["comparison_key", "lone_surrogate", "normalize", "normalize_tokens"]
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 # Invisible characters: C0 and C1 controls except white space, soft hyphen, Arabic letter mark, zero-width space,
 # left/right marks, bidirectional embeddings and isolates, word joiner, byte order mark. ZWNJ and ZWJ (U+200C, U+200D)
@@ -78,3 +80,13 @@ def comparison_key(text: str) -> str:
     """
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return str(_NOT_ALPHANUMERIC.sub("", folded))
+
+
+def lone_surrogate(text: str) -> str | None:
+    """Return the first half of a surrogate pair in a text, which no encoding of text can express. None: there is none.
+
+    >>> lone_surrogate("a\\ud83d"), lone_surrogate("a")
+    ('\\ud83d', None)
+    """
+    found = None if text.isascii() else _SURROGATE.search(text)
+    return found and found[0]
