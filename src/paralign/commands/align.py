@@ -110,7 +110,7 @@ def prepare_align(options: RunOptions, request: AlignRequest) -> PreparedTrainin
     """Read and check the inputs of a run.
 
     Returns:
-        The run. None: it is already finished.
+        The run, or None if it is already finished.
 
     Raises:
         UserError: for input or settings that cannot be used.

@@ -171,7 +171,7 @@ def prepare_pretrain(options: RunOptions, request: PretrainRequest) -> PreparedT
     """Read and check the inputs of a run.
 
     Returns:
-        The run. None: it is already finished.
+        The run, or None if it is already finished.
 
     Raises:
         UserError: for input or settings that cannot be used.

@@ -231,7 +231,7 @@ class Encoder(EncodesText, nn.Module):
             language: their language, which matters if it is derived by ``trans`` or ``tinv``. None: no particular one.
 
         Returns:
-            For each text its piece ids, shape: [k], and their character offsets, shape: [k, 2].
+            For each text its piece ids, of shape [k], and their character offsets, of shape [k, 2].
         """
         return tok.tokenize(self.tokenizer, texts, language, twin_offset=self.twin_offset)
 
@@ -371,7 +371,7 @@ class Encoder(EncodesText, nn.Module):
             states: last hidden states, usually at masked positions only. Shape: [M, d].
 
         Returns:
-            Shape: [M, V].
+            The logits, of shape [M, V].
 
         Raises:
             UserError: if the model has no vocabulary head.
@@ -410,6 +410,6 @@ class Encoder(EncodesText, nn.Module):
             dense: takes the place of :meth:`head_dense`.
 
         Returns:
-            Shape: [M, V].
+            The logits, of shape [M, V].
         """
         return heads.head_logits_with(self.model, states, dense)
