@@ -89,7 +89,7 @@ def _linked_masked(batch: Batch) -> tuple[Ints, Ints, Ints]:
 
     Returns:
         Indices into the view's ``masked`` of the pieces with a link, of shape [c]; for each linked piece, the index
-        from 0 to c - 1 of the piece that is predicted from it, of shape [x]; and its position in the view, of shape [x].
+        from 0 to c - 1 of the piece that is predicted from it, and its position in the view, both of shape [x].
     """
     view = batch.view("joint")
     first, second = linked_words(batch, "joint", "joint").pieces()
