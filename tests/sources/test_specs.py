@@ -54,9 +54,12 @@ def test_the_same_file_for_both_sides(tmp_path: Path) -> None:
 def test_text() -> None:
     assert parse_text("german=news.de") == TextSpec("de", "news.de")
     assert parse_text("zh-CN=x") == TextSpec("zh", "x")
-    for bad in ("en", "=x", "en=", "xx=y", "en=smallworld:3-3"):
+    assert parse_text("pt-BR=x") == parse_text("PT-br=x") == TextSpec("pt", "x")
+    for bad in ("en", "=x", "en=", "xx=y", "en=smallworld:3-3", "en-de=x", "eng-deu=x"):
         with pytest.raises(UserError):
             parse_text(bad)
+    with pytest.raises(UserError, match=r"'pt-br=x' has two \(write pt=x, or pt-BR=x if br is a region\)$"):
+        parse_text("pt-br=x")
 
 
 def test_smallworld_ranges() -> None:

@@ -20,6 +20,7 @@ __all__ = [
     "SMALLWORLD_DEFAULT",
     "PairSpec",
     "TextSpec",
+    "are_languages",
     "check_order",
     "check_readable_again",
     "data_paths",
@@ -181,15 +182,29 @@ def parse_text(text: str) -> TextSpec:
     """Parse ``en=PATH``.
 
     Raises:
-        UserError: for a missing ``=`` or path, or an unknown language.
+        UserError: for a missing ``=`` or path, an unknown language, or two languages (``en-de``).
 
     >>> parse_text("German=news.txt").language
     'de'
     """
     tag, path = _split_spec(text, "write LANGUAGE=PATH, e.g. en=news.en.txt.gz")
     smallworld_range(path)
+    if are_languages(tag):
+        first, second = tag.split("-")
+        hint = f"write {first}={path}, or {first}-{second.upper()}={path} if {second} is a region"
+        raise UserError(f"one language is needed, and {text!r} has two", hint=hint)
     language, ordering = _language(tag)
     return TextSpec(language, path, ordering, variant_of(tag))
+
+
+def are_languages(tags: str) -> bool:
+    """Return whether a tag with a hyphen names two languages; regions and scripts differ in case (``zh-CN``).
+
+    >>> are_languages("en-de"), are_languages("de-DE"), are_languages("zh-cn")
+    (True, False, False)
+    """
+    parts = tags.split("-")
+    return len(parts) == 2 and parts[0].islower() == parts[1].islower() and all(map(find_tag, parts))
 
 
 def data_paths(specs: Iterable[str | PairSpec | TextSpec]) -> list[str]:
