@@ -1,6 +1,7 @@
 """The lineage of a training run is that of its content: equal for seeds and moved files, else different."""
 
 import gzip
+import json
 import shutil
 
 import pytest
@@ -9,6 +10,7 @@ import paralign
 from paralign.commands.align import AlignRequest, prepare_align
 from paralign.commands.pretrain import PretrainRequest, Scratch, prepare_pretrain
 from paralign.encoder.card import read_provenance
+from paralign.runs.model_folder import describe_fine_tuned
 from paralign.runs.options import RunOptions
 
 QUICK = ["training.batch=8", "training.steps=4", "training.checkpoint_every=2", "training.precision=fp32",
@@ -115,3 +117,37 @@ def test_a_run_from_a_checkpoint_has_the_lineage_of_its_run(base, tmp_path):
     found["step"] = read_provenance(align("step-more", "text.tsv", start=start))["lineage"]
     assert found.pop("seed") == found["one"]
     assert len(set(found.values())) == 4
+
+
+def conllu(path, lines, tags=("NOUN", "VERB")):
+    rows = ["".join(f"{k + 1}\t{word}\t_\t{tags[k % 2]}\t_\t_\t{k}\t{'dep' if k else 'root'}\t_\t_\n"
+                    for k, word in enumerate(line.split())) for line in lines]  # fmt: skip
+    return write(path, "\n".join(rows).split("\n"))
+
+
+def test_a_fine_tuned_model_has_a_lineage_of_the_content_of_its_data(base, tmp_path):
+    text = [row.split("\t")[0] for row in PAIRS]
+    files = {name: conllu(tmp_path / name, *content) for name, content in {
+        "a/train.conllu": [text], "b/other.conllu.gz": [text], "c/train.conllu": [[*text[1:], "the dog sleeps"]],
+        "d/train.conllu": [text, ("VERB", "NOUN")], "e/twice.conllu": [text * 2],
+    }.items()}  # fmt: skip
+    runs = {
+        "first": ("a/train.conllu", {}),
+        "seed": ("a/train.conllu", {"overrides": ["training.seed=4", "training.log_every=3"]}),
+        "moved": ("b/other.conllu.gz", {}),
+        "limited": ("e/twice.conllu", {"limit": len(text)}),
+        "text": ("c/train.conllu", {}),
+        "labels": ("d/train.conllu", {}),
+        "development set": ("a/train.conllu", {"dev": f"en={files['c/train.conllu']}"}),
+        "window": ("a/train.conllu", {"overrides": ["training.window=3"]}),
+        "precision": ("a/train.conllu", {"overrides": ["training.precision=bf16"]}),
+    }
+    found = {}
+    for name, (train, more) in runs.items():
+        overrides = ["training.steps=1", *more.pop("overrides", ())]
+        paralign.finetune(str(base), task="pos", train=f"en={files[train]}", eval="en=smallworld:0-5", quiet=True,
+                          out=tmp_path / name, overrides=overrides, **more)  # fmt: skip
+        (file,) = (tmp_path / name).glob("seed-*/model/task.json")
+        found[name] = describe_fine_tuned(json.loads(file.read_text()))["lineage"]
+    assert found.pop("seed") == found.pop("moved") == found.pop("limited") == found["first"]
+    assert len(set(found.values())) == len(found) == 6
