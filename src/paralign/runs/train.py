@@ -52,6 +52,7 @@ from paralign.runs.training_lineage import origin_of_scratch, training_lineage
 from paralign.sources.specs import PairSpec, TextSpec
 from paralign.training import Callback, CorpusBatches, HeldOutEvaluation, Learner, Outcome, Stopped, Trainer
 from paralign.training.alarms import Alarms
+from paralign.training.checkpoint_losses import Diverged
 from paralign.training.gradient_cosine import check_losses
 from paralign.training.head import HeadFit
 from paralign.training.memory import check_memory
@@ -124,8 +125,10 @@ class PreparedTraining:
         except Stopped:
             folder.save(status="stopped")
             raise
-        except BaseException:
+        except BaseException as error:
             folder.abandon()
+            if isinstance(error, Diverged) and folder.verb == "align":
+                raise error.of_align() from None
             raise
         if any(kind.needs_logits for kind in objective_classes(self.config)):
             self.encoder.head_is_new = False
