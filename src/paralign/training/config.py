@@ -46,7 +46,8 @@ class TrainingConfig(Config):
     compile: bool = False
     """Compile the layers with ``torch.compile``: for long runs on GPUs. Equal up to rounding."""
     dropout: float | None = Field(default=None, ge=0, lt=1)
-    """Dropout of hidden states and attention in this run. None: that of the encoder's config, which is not changed."""
+    """Every dropout inside the encoder in this run: of embeddings, hidden states, attention and activations. Heads of
+    tasks keep theirs. None: those of the encoder's config, which is not changed."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """``auto``: bf16 autocast if the hardware has bf16 matrix products and the encoder supports it, else fp32."""
     seed: int = Field(default=0, ge=0)

@@ -28,7 +28,7 @@ from paralign.training.alarms import Alarms, non_finite
 from paralign.training.callbacks import Callback
 from paralign.training.checkpoint_losses import CheckpointLosses
 from paralign.training.config import TrainingConfig
-from paralign.training.environment import REASON_FOR_ROUNDING, describe_environment
+from paralign.training.environment import describe_change, describe_environment
 from paralign.training.global_batch import global_shares
 from paralign.training.gradient_cosine import GradientCosines
 from paralign.training.learner import Learner
@@ -156,7 +156,7 @@ class Trainer:
                 now = describe_environment(self.ranks, self.precision)
                 if state["place"] != now:
                     self.record(event="resumed elsewhere", step=self.step, was=state["place"], now=now)
-                    self.accelerator.print(REASON_FOR_ROUNDING)  # in the main process only
+                    self.accelerator.print(describe_change(state["place"], now))  # in the main process only
             with self.signal:
                 self._loop()
             for callback in self.callbacks:
