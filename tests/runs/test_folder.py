@@ -7,7 +7,6 @@ import pytest
 
 import paralign
 from paralign.errors import UserError
-from paralign.results import read_results
 from paralign.runs import finetune as finetune_runs
 from paralign.runs import finetune_cost
 from paralign.runs.folder import RunFolder
@@ -214,14 +213,3 @@ def test_a_kill_when_a_run_is_resumed_loses_no_cost(base, tmp_path, monkeypatch)
 
 def _raise_killed(self, folder):
     raise Killed
-
-
-def test_costs_of_an_earlier_version_are_added_to(base, tmp_path):
-    """It recorded only totals."""
-    nli(base, tmp_path / "run")
-    file = tmp_path / "run" / "run.json"
-    facts = json.loads(file.read_text())
-    file.write_text(json.dumps({name: facts[name] for name in facts if name not in ("digest", "seed_costs", "inputs")}))
-    nli(base, tmp_path / "run", seeds=2, resume=True)
-    assert facts_of(tmp_path / "run")["steps"] == 2 * facts["steps"]
-    assert len(read_results(tmp_path / "run")) > 0

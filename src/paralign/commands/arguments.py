@@ -36,8 +36,6 @@ _OTHER_NAMES = {
     "train_data": "train", "eval_data": "eval",
 }  # fmt: skip
 """Names that are often tried -> the name here."""
-_RENAMED = {"tokenised": "tokenized", "symmetrise": "symmetrize"}
-"""Names in earlier versions, which are accepted -> names now."""
 _ONE_SPEC = {"pairs", "data", "dev"}
 """Specs of which some commands take one: a mapping or a list of one is accepted."""
 _TRAIN = ("align", "pretrain", "finetune")
@@ -80,9 +78,6 @@ def one_or_several(command: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        for old, new in _RENAMED.items():
-            if old in kwargs and new in signature.parameters and new not in kwargs:
-                kwargs[new] = kwargs.pop(old)
         if "settings" in kwargs and "overrides" in signature.parameters:
             given = (kwargs.pop("settings"), kwargs.get("overrides"))
             kwargs["overrides"] = [text for some in given if some is not None for text in _parts("overrides", some)]

@@ -62,7 +62,7 @@ class _TaskFile(BaseModel):
     settings: dict[str, Any]
     train: str
     of: _EncoderFacts
-    made_by: _MadeBy | None = None  # not in earlier versions
+    made_by: _MadeBy
 
 
 def describe_encoder(encoder: Encoder, model: str, system: str | None) -> dict[str, Any]:
@@ -105,8 +105,8 @@ def describe_fine_tuned(facts: Mapping[str, Any]) -> dict[str, Any]:
     of = facts["of"]
     start = of.get("lineage") or of["model_hash"]
     known = {"origin": of["origin"]} if of.get("origin") else {}
-    made_by = [_by_content(facts["made_by"]), facts["settings"]] if "made_by" in facts else []
-    return {"parent": of["model_hash"], "lineage": lineage(start, facts["task"], facts["train"], *made_by), **known}
+    made_by = (facts["task"], facts["train"], _by_content(facts["made_by"]), facts["settings"])
+    return {"parent": of["model_hash"], "lineage": lineage(start, *made_by), **known}
 
 
 def _by_content(made_by: Mapping[str, Any]) -> dict[str, Any]:
@@ -182,7 +182,7 @@ def saved_task(name: str | None, model: str, settings: Mapping[str, Any]) -> tup
     if not name:
         hint = "name one with --task, or give a fine-tuned model, OUT/seed-0/model"
         raise UserError("this model was not fine-tuned for a task", where=model, hint=hint)
-    stored = facts.get("settings", {}) if facts and facts["task"] == name else {}
+    stored = facts["settings"] if facts and facts["task"] == name else {}
     task = find_task(name, merge(stored, settings))
     given = task.config.model_dump(mode="json")
     for key in HEAD_OUTPUTS & settings.keys() & stored.keys():

@@ -16,7 +16,7 @@ from accelerate.state import AcceleratorState
 from torch import Tensor
 
 from paralign.batches.views import Batch
-from paralign.config import difference, with_added_settings
+from paralign.config import difference
 from paralign.device import disconnect_at_exit, keep_memory, only_cpu
 from paralign.encoder.hf import checkpoint_gradients, compile_layers
 from paralign.encoder.precision import choose_precision
@@ -141,7 +141,7 @@ class Trainer:
         """
         newest = checkpoint.latest(self.run_dir / "checkpoints") if resume else None
         state = None if newest is None else self._resume(newest)
-        self.log.open(*((0,) if state is None else (state["log_bytes"], state.get("log_digest"))))
+        self.log.open(*((0,) if state is None else (state["log_bytes"], state["log_digest"])))
         with ExitStack() as at_exit:  # called in reverse order
             for callback in reversed(self.callbacks):
                 at_exit.callback(callback.close)
@@ -256,13 +256,13 @@ class Trainer:
                 where=newest,
                 hint="start a new run with another --out",
             )
-        changed = difference(with_added_settings(state["settings"]), self.settings)
+        changed = difference(state["settings"], self.settings)
         if changed:
             raise UserError(f"settings differ from those the run began with: {changed}", where=newest)
         checkpoint.load(newest, self.learner, self.optimizer)
         self.step = state["step"]
         self.totals.load_state_dict(state["seen"], processes=state["place"]["ranks"] / self.ranks)
-        self.losses_after.load_state_dict(state.get("losses_after", {}))
+        self.losses_after.load_state_dict(state["losses_after"])
         for callback in self.callbacks:
             if callback.name and callback.name in state:
                 callback.load_state_dict(state[callback.name])
