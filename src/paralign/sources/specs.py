@@ -23,6 +23,7 @@ __all__ = [
     "are_languages",
     "check_order",
     "check_readable_again",
+    "check_separate_pipes",
     "data_paths",
     "each_file",
     "input_files",
@@ -135,6 +136,35 @@ def check_readable_again(paths: Iterable[str], reason: str) -> None:
                 what = "standard input" if part == "-" else "a pipe"
                 where = None if part == "-" else part
                 raise UserError(f"{what} can be read only once, but {reason}", where=where, hint="give a file")
+
+
+def check_separate_pipes(texts: Iterable[str]) -> None:
+    """Refuse the same pipe, or standard input, in two inputs: the second would get nothing, or a part.
+
+    Args:
+        texts: the inputs of a command: specs or paths.
+
+    Raises:
+        UserError: with the pipe.
+    """
+    seen: set[tuple[int, ...]] = set()
+    for text in texts:
+        path = text if Path(text).exists() else text.rpartition("=")[2].strip()
+        for part in [path] if Path(path).exists() else map(str.strip, path.split(",")):
+            if part != "-" and not is_special(Path(part)):
+                continue
+            try:
+                info = os.fstat(0) if part == "-" else Path(part).stat()
+            except OSError:  # standard input is closed
+                continue
+            same = (info.st_dev, info.st_ino)
+            if same in seen:
+                what = "standard input" if part == "-" else "the pipe"
+                where = None if part == "-" else part
+                raise UserError(
+                    f"{what} is given for two inputs, but can be read only once", where=where, hint="give a file"
+                )
+            seen.add(same)
 
 
 def smallworld_range(path: str) -> range | None:
