@@ -13,7 +13,6 @@ from paralign.config import (
     merge,
     parse_override,
     resolve,
-    with_added_settings,
 )
 from paralign.errors import UserError
 
@@ -149,21 +148,3 @@ def test_settings_do_not_change_once_made():
 def test_did_you_mean():
     assert did_you_mean("temprature", ["queue", "temperature"]) == "did you mean 'temperature'?"
     assert did_you_mean("x", ["b", "a"]) == "available: a, b"
-
-
-def test_settings_under_their_earlier_names_are_accepted(tmp_path):
-    """Also where they override a setting that is given under its present name."""
-    file = tmp_path / "earlier.toml"
-    file.write_text(
-        '[links]\nsymmetrise = "union"\ntokenised = true\n[mine]\ntokenised = 1\n[task]\nnormalise = "mlqa"\n'
-    )
-    wanted = {"links": {"symmetrize": "union", "tokenized": True}, "task": {"normalize": "mlqa"}}
-    assert load_toml(file) == {**wanted, "mine": {"tokenised": 1}}
-    assert merge({"links": {"symmetrize": "union"}}, parse_override("links.symmetrise=intersect")) == {
-        "links": {"symmetrize": "intersect"}
-    }
-    assert parse_override("task.neighbours=5") == {"task": {"neighbors": 5}}
-    assert with_added_settings({"task": {"tokenised": True}}) == {"task": {"tokenized": True, "precision": "fp32"}}
-    evaluation = {"task": "alignment", "settings": {"tokenised": True}}
-    added = {"dev": [], "settings": {"tokenized": True, "precision": "fp32"}}
-    assert with_added_settings(evaluation) == {"task": "alignment", **added}

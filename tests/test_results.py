@@ -171,3 +171,13 @@ def test_pickled_items_are_not_unpickled(tmp_path):
     np.save(tmp_path / "x.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(UserError, match="cannot be read"):
         read_items(tmp_path, row(items="x.npy"))
+
+
+def test_rows_of_another_version_are_refused(tmp_path):
+    path = tmp_path / "results.jsonl"
+    write_results(tmp_path, [(row(), None)])
+    content = json.loads(path.read_text())
+    del content["digest"]
+    path.write_text(json.dumps(content | {"schema": 2}) + "\n")
+    with pytest.raises(UserError, match=r"results\.jsonl:1: written by another version of paralign"):
+        read_results(path)

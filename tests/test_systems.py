@@ -59,7 +59,7 @@ def test_a_recorded_lineage_joins_seeds_of_several_bases_and_separates_the_rest(
     assert labels(*rows) == ["PPA"] * 2
     other = row("h9", parent="p9", lineage="B", seeds=(2, 2, 0), model="runs/b-s2/encoder")
     assert labels(*rows, other) == ["PPA (a)", "PPA (a)", "PPA (b)"]
-    old = rows[0].model_copy(update={"settings": {"system": "PPA"}, "task": "retrieval"})  # by an older version
+    old = rows[0].model_copy(update={"settings": {"system": "PPA"}, "task": "retrieval"})  # a row of an analysis
     assert labels(*rows, old) == ["PPA"] * 3
 
 

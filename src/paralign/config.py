@@ -31,7 +31,6 @@ __all__ = [
     "resolve",
     "section",
     "toml_files",
-    "with_added_settings",
 ]
 
 Settings = dict[str, Any]
@@ -51,15 +50,6 @@ class Config(BaseModel):
             raise ValueError("Input should be a number")
         return value
 
-
-_ADDED_TO_TASKS = {"precision": "fp32"}
-"""Settings of tasks that runs of earlier versions do not record, with what they did."""
-
-_RENAMED = {
-    "links": {"symmetrise": "symmetrize", "tokenised": "tokenized"},
-    "task": {"normalise": "normalize", "neighbours": "neighbors", "tokenised": "tokenized"},
-}
-"""Section -> name of a setting in earlier versions -> name now."""
 
 C = TypeVar("C", bound=Config)
 T = TypeVar("T")
@@ -157,9 +147,9 @@ def parse_override(text: str) -> Settings:
         table = {}
     # More than one key: the value contained lines of TOML, so it is plain text.
     parsed: Any = table["v"] if len(table) == 1 else value.strip()
-    for part in reversed(parts):
+    for part in reversed(parts[1:]):
         parsed = {part: parsed}
-    return _with_new_names(parsed)
+    return {parts[0]: parsed}
 
 
 def merge(*layers: Mapping[str, Any]) -> Settings:
@@ -203,7 +193,7 @@ def load_toml(path: Path) -> Settings:
         UserError: if it is missing or not TOML (with the line).
     """
     try:
-        return _with_new_names(tomllib.loads(path.read_text(encoding="utf-8-sig")))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (FileNotFoundError, IsADirectoryError) as error:
         raise UserError("no such settings file", where=path) from error
     except RecursionError as error:
@@ -320,25 +310,6 @@ def _integers(value: Any, name: str = "") -> Iterator[tuple[str, int]]:
     elif isinstance(value, list | tuple):
         for item in value:
             yield from _integers(item, name)
-
-
-def with_added_settings(before: Mapping[str, Any]) -> dict[str, Any]:
-    """Return recorded settings under their present names, with those that later versions added at their old values."""
-    settings = _with_new_names(before)
-    if isinstance(task := settings.get("task"), Mapping):
-        return {**settings, "task": {**_ADDED_TO_TASKS, **task}}
-    if isinstance(task, str) and isinstance(of_task := settings.get("settings"), Mapping):  # an evaluation
-        renamed = _with_new_names({"task": of_task})["task"]
-        return {"dev": [], **settings, "settings": {**_ADDED_TO_TASKS, **renamed}}
-    return settings
-
-
-def _with_new_names(settings: Mapping[str, Any]) -> Settings:
-    out = dict(settings)
-    for name, renamed in _RENAMED.items():
-        if isinstance(found := out.get(name), Mapping):
-            out[name] = {renamed.get(key, key): value for key, value in found.items()}
-    return out
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> str:

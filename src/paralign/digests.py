@@ -24,6 +24,7 @@ __all__ = [
     "DAMAGED",
     "CheckedArray",
     "FolderDigests",
+    "check_schema",
     "digested",
     "file_digest",
     "object_digest",
@@ -73,7 +74,7 @@ def digested(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_object(path: Path, hint: str) -> dict[str, Any]:
-    """Read a file with one JSON object, and compare it with its digest if it has one (earlier versions wrote none).
+    """Read a file with one JSON object, and compare it with its digest if it has one.
 
     Args:
         path: the file.
@@ -92,6 +93,16 @@ def read_object(path: Path, hint: str) -> dict[str, Any]:
     if not intact:
         raise UserError(DAMAGED, where=path, hint=hint)
     return content
+
+
+def check_schema(content: Any, schema: int, where: str | Path, hint: str) -> None:
+    """Check the number of the format of a file, its key ``schema``.
+
+    Raises:
+        UserError: if it is another one, or the content is not a JSON object.
+    """
+    if not isinstance(content, dict) or content.get("schema") != schema:
+        raise UserError("written by another version of paralign", where=where, hint=hint)
 
 
 def write_digests(folder: Path, arrays: Iterable[str] = ()) -> None:
@@ -122,7 +133,7 @@ def _block_digest(block: bytes | memoryview) -> bytes:
 
 
 class FolderDigests:
-    """The digests of a folder. Folders of earlier versions have none, and are not checked.
+    """The digests of a folder. A folder without ``digests.json`` is not checked.
 
     Args:
         folder: the folder.
@@ -136,9 +147,7 @@ class FolderDigests:
         self.folder, self._hint = folder, hint
         self.files: dict[str, str] = {}
         self.arrays: dict[str, int] = {}
-        self.exist = (folder / FILE).is_file()
-        """Whether the folder has digests."""
-        if not self.exist:
+        if not (folder / FILE).is_file():
             return
         try:
             content = json.loads((folder / FILE).read_text(encoding="utf-8"))
@@ -147,6 +156,7 @@ class FolderDigests:
             intact = False
         if not intact:
             raise self._damaged(FILE)
+        check_schema(content, 1, folder / FILE, self._hint)
         self.files, self.arrays = content["files"], content["arrays"]
 
     def check(self, *names: str) -> None:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from pydantic import BeforeValidator, Field
 
 from paralign.config import Config
-from paralign.digests import digested, file_digest, object_digest
+from paralign.digests import check_schema, digested, file_digest, object_digest
 from paralign.errors import UserError, file_location
 from paralign.folders import atomic_file
 
@@ -43,7 +43,7 @@ SCHEMA = 1
 CHOSEN = "chosen"
 """The pooling of scores whose layer and pooling were chosen on development data (``settings["chosen"]``)."""
 FINE_TUNING = ("training", "training_data", "layers")
-"""Settings of rows that say how a model with a head was fine-tuned. Rows of earlier versions have fewer of them."""
+"""Settings of rows that say how a model with a head was fine-tuned."""
 Items = npt.NDArray[np.float64]
 
 # JSON has no NaN: an undefined score (0/0) is written as null.
@@ -168,7 +168,7 @@ def read_results(path: str | Path, *, torn: list[str] | None = None) -> list[Mea
             continue
         try:
             content = json.loads(line)
-            digest = content.pop("digest", None)  # rows of earlier versions have none
+            digest = content.pop("digest", None)
             intact = digest in (None, object_digest(content))
             rows.append(Measurement.model_validate_json(json.dumps(content)))
         except (ValueError, AttributeError, TypeError, RecursionError) as error:
@@ -179,6 +179,9 @@ def read_results(path: str | Path, *, torn: list[str] | None = None) -> list[Mea
         if not intact:
             hint = "restore the file, or remove the line"
             raise UserError("the measurement is damaged", where=file_location(path, number), hint=hint)
+        check_schema(
+            {"schema": rows[-1].schema_}, SCHEMA, file_location(path, number), "measure again, or remove the line"
+        )
     return rows
 
 

@@ -34,8 +34,8 @@ _VARIANT_SECTIONS = ("training", "layers", "maps")
 def distinct_labels(rows: Sequence[tuple[str, Measurement]]) -> list[str]:
     """Return a label for each row, the same one only for seeds of one system.
 
-    Encoders with one label are seeds of one system if they have the same lineage (``settings["lineage"]``; for rows of
-    older versions the encoder they were trained from) and known seeds that distinguish them. Otherwise each gets the
+    Encoders with one label are seeds of one system if they have the same lineage (``settings["lineage"]``; if no
+    row has one, the encoder they were trained from) and known seeds that distinguish them. Otherwise each gets the
     label with the name of its base, of its folder, or the beginning of its fingerprint. Rows of one system and task
     that were fine-tuned in different ways get the settings in which they differ, or the digests of their data if only
     the content of files differs.
@@ -43,7 +43,7 @@ def distinct_labels(rows: Sequence[tuple[str, Measurement]]) -> list[str]:
     Args:
         rows: labels and measurements.
     """
-    # By encoder, as older versions did not record them in every row.
+    # By encoder, as rows of analyses do not have it.
     lineages = {row.model_hash: str(row.settings["lineage"]) for _, row in rows if row.settings.get("lineage")}
     parents = {row.model_hash: row.parent for _, row in rows if row.parent}
     systems: dict[str, dict[Hashable, list[int]]] = {}

@@ -129,13 +129,6 @@ def test_a_saved_aligner_that_split_words_differently_is_reported(tmp_path, caps
     for again in (False, True):
         link(tmp_path, spec, load=tmp_path / "kept", tokenized=again, quiet=False)
         assert ("kept: the aligner was trained with" in capsys.readouterr().err) == (again != tokenized)
-    facts = json.loads((tmp_path / "kept" / "words.json").read_text())
-    (tmp_path / "kept" / "digests.json").unlink()
-    recorded = facts.pop("tokenized")
-    for earlier, warns in (({"tokenised": recorded}, True), ({}, False)):  # as in earlier versions
-        (tmp_path / "kept" / "words.json").write_text(json.dumps(facts | earlier))
-        link(tmp_path, spec, load=tmp_path / "kept", tokenized=not tokenized, quiet=False)
-        assert ("was trained with" in capsys.readouterr().err) == warns
 
 
 def test_a_saved_aligner_of_other_languages_is_refused(tmp_path):

@@ -221,8 +221,6 @@ def test_other_gold_answers_to_the_same_texts_are_another_way():
         return given.model_copy(update={"settings": given.settings | {"data": "t", "gold": gold}, **changes})
 
     made = [with_gold(r, "1") if r.task == "pos" else r for r in rows()]
-    older = [with_gold(r, None) if r.seeds.finetune == 0 else r for r in made]
-    assert transfer_scores(made) == transfer_scores(older)
     other = [with_gold(r, "2", value=0.1) for r in made if (r.task, r.language, r.model) == ("pos", "de", "b")]
     points, notes = transfer_scores([*made, *other])
     assert points == transfer_scores(rows())[0]
@@ -261,8 +259,6 @@ def test_one_way_counts_for_all_languages_and_encoders():
 
 
 def test_layers_and_precisions_are_other_ways():
-    """Rows of earlier versions record no precision; fp32 is what they have."""
-
     def at(layer, precision=None):
         task = {"layer": layer} | ({} if precision is None else {"precision": precision})
         return [r.model_copy(update={"settings": r.settings | {"task": task}}) if r.task == "retrieval" else r
@@ -280,13 +276,6 @@ def test_layers_and_precisions_are_other_ways():
     tuned = [r.model_copy(update={"settings": r.settings | {"task": {"precision": "fp32"}}})
              if r.model == "d" and r.train else r for r in rows()]  # fmt: skip
     assert transfer_scores(tuned) == transfer_scores(rows())
-
-
-def test_models_that_were_evaluated_later_count():
-    """Rows of `evaluate` of earlier versions do not record how the model was fine-tuned."""
-    later = [r.model_copy(update={"settings": {k: v for k, v in r.settings.items() if k != "training"}})
-             if r.language == "de" and r.train else r for r in rows()]  # fmt: skip
-    assert transfer_scores(later) == transfer_scores(rows())
 
 
 def test_undefined_correlations_and_scores(tmp_path, capsys):

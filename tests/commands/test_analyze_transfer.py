@@ -149,12 +149,6 @@ def test_training_data_of_one_name_and_other_content_are_not_averaged():
         transfer_points([*on("bz", pair()), *on("other", pair(head=1))])
 
 
-def test_files_of_development_data_are_named_without_the_derived_language():
-    zero, supervised = pair()
-    rows = [*changed([zero], training={"dev": ["ewt-dev"]}), *changed([supervised], training={"dev": ["en.ewt-dev"]})]
-    assert len(transfer_points(rows)[0]) == 1
-
-
 def test_questions_in_other_languages_are_other_points():
     rows = [
         found.model_copy(update={"where": Where(direction=direction)})
@@ -203,19 +197,9 @@ def test_other_texts_and_other_ways_of_alignment_are_refused():
     golds = [r.model_copy(update={"settings": r.settings | {"gold": k}}) for k, r in (("1", first), ("2", second))]
     with pytest.raises(UserError, match="gold answers of en~inv in d differ between runs of pos S"):
         transfer_points(golds)
-    assert len(transfer_points([golds[0], second])[0]) == 1  # earlier versions did not record it
     twins = row("twins", "precision_at_1_cosine", "en~inv", 0.5)
     with pytest.raises(UserError, match="alignment of en~inv in m was measured in several ways"):
         transfer_points([first, second, twins, twins.model_copy(update={"dataset": "other"})])
-
-
-def test_names_of_earlier_versions_may_differ_by_their_language():
-    """The original is named ewt-train now, the derived language was en.ewt-train: they are one file."""
-    first, second = pair()
-    now = changed([first], training={"sets": ["ewt-train"]}, dataset="ewt-test")
-    earlier = changed([second], training={"sets": ["en.ewt-train"]}, dataset="en.ewt-test")
-    (point,), _ = transfer_points([*now, *earlier])
-    assert point.condition == ""
 
 
 def test_the_same_measurement_in_two_folders_counts_once():
@@ -293,11 +277,6 @@ def test_a_figure_for_each_condition(tmp_path):
     page = write_report([tmp_path / "out"], tmp_path / "page.html").html.read_text()
     assert "pos (accuracy, data d)" in page
     assert "pos (accuracy, data gum)" in page
-    figure = tmp_path / "out" / "figures" / "transfer.json"
-    old = {key: value for key, value in json.loads(figure.read_text()).items() if key != "digest"}
-    old["points"] = [{k: v for k, v in p.items() if k != "condition"} for p in old["points"][:1]]
-    figure.write_text(json.dumps(old))  # as an older version wrote it
-    assert "pos (accuracy)" in write_report([tmp_path / "out"], tmp_path / "page.html").html.read_text()
 
 
 def test_files_figures_and_the_page(tmp_path, capsys):

@@ -206,16 +206,6 @@ def test_arguments_that_do_not_exist_are_answered_with_those_that_do(name, argum
         paralign.evaluate("paralign-mini", "retrieval", data="en-de=a", out="o")
 
 
-def test_earlier_names_of_arguments_are_accepted():
-    @one_or_several
-    def command(*, tokenized: "bool" = False, symmetrize: "str | None" = None):
-        return tokenized, symmetrize
-
-    assert command(tokenised=True, symmetrise="union") == (True, "union")
-    with pytest.raises(TypeError, match=r"no argument 'tokenised' \(did you mean 'tokenized'\?\)"):
-        command(tokenised=True, tokenized=True)
-
-
 def test_values_of_other_types_are_refused(encoder):
     """In one line that says what to give instead."""
     for arguments, message in (

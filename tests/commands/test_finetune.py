@@ -15,6 +15,7 @@ import paralign
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.results import read_results
+from paralign.runs.finetune_settings import FinetuneTraining, finetune_settings
 from paralign.task_table import TASKS, TaskInfo
 from paralign.training import DevelopmentScore, Trainer
 from tests.commands.inference import NLI, nli
@@ -306,3 +307,27 @@ def test_a_run_of_a_version_without_a_setting_is_resumed(base, tmp_path):
     assert [row.value for row in again if row.seeds.finetune == 0] == [row.value for row in first]
     with pytest.raises(UserError, match=r"task.precision was 'fp32', now 'bf16'"):
         paralign.finetune(str(base), **given, resume=True, overrides=["task.precision=bf16"])
+
+
+def test_settings_without_effect_are_refused_and_there_are_no_others(tmp_path, monkeypatch):
+    read = set()
+
+    def observed(self, name):
+        read.add(name)
+        return object.__getattribute__(self, name)
+
+    given = {"task": "pos", "train": "en=smallworld:0-40", "eval": "de=smallworld:50-60", "dev": "en=smallworld:40-50",
+             "out": tmp_path / "run", "quiet": True}  # fmt: skip
+    with monkeypatch.context() as patch:
+        patch.setattr(FinetuneTraining, "__getattribute__", observed)
+        paralign.finetune("paralign-mini", **given, overrides=["training.steps=2"])
+    unused = {"temperature": 2.0, "shuffle": 9, "heldout_every": 3, "head_steps": 0}
+    assert FinetuneTraining.model_fields.keys() - read == unused.keys()
+    for name, value in unused.items():
+        with pytest.raises(UserError, match=rf"^training\.{name} has no effect in fine-tuning \(remove it\)$"):
+            paralign.finetune("paralign-mini", **given, overrides=[f"training.{name}={value}"])
+        default = FinetuneTraining.model_fields[name].default
+        finetune_settings("pos", None, [f"training.{name}={default}"])
+    (tmp_path / "mine.toml").write_text("[training]\ntemperature = 2.0\n")
+    with pytest.raises(UserError, match=r"mine\.toml: training\.temperature has no effect"):
+        finetune_settings("pos", str(tmp_path / "mine.toml"))

@@ -1,5 +1,6 @@
 """Output files: inputs are never overwritten, existing files only with --force."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -120,3 +121,29 @@ def test_a_word_order_is_replaced_only_on_request(folder, capsys):
     assert (folder / "a.tsv").read_text() == FILES["a.tsv"]
     assert main([*command, "a.tsv", "--force"]) == 0
     assert WordOrder.load("a.tsv").facts["trees"] == 1
+
+
+@pytest.mark.parametrize("command", [
+    "words --pairs en-de=- --train en-de=- --out links",
+    "words --pairs en-de=- --gold - --out links",
+    "words --pairs en-de=pipe --train en-de=pipe --out links",
+    "words --load none --pairs en-de=-,- --out links",
+    "corpus convert --pairs en-de=pipe --pairs en-de=./pipe --out b.tsv",
+    "corpus check --pairs en-de=pipe --test pipe --out out",
+    "corpus split --pairs en-de=pipe --exclude pipe --out out",
+    "corpus build --model none --pairs en-de=pipe --exclude pipe --out out",
+    "corpus show en-de=pipe,./pipe",
+    "align --model none --pairs en-de=pipe --dictionary en-de=pipe --out out",
+    "pretrain --model none --text en=pipe --heldout en=pipe --out out",
+    "finetune --model none --task pos --train en=pipe --eval en=pipe --out out",
+    "evaluate --model none --task retrieval --data en-de=pipe --dev en-de=pipe --out out",
+    "analyze embeddings --model none --pairs en-de=pipe --links pipe --out out",
+    "map --model none --pairs en-de=pipe --links pipe --out out",
+    "analyze space --model none --text de=pipe --text en=pipe --out out",
+])  # fmt: skip
+def test_a_pipe_is_read_by_one_input(folder, capsys, command):
+    os.mkfifo("pipe")  # opening it would wait for ever
+    assert main(command.split()) == 2
+    said = capsys.readouterr().err
+    assert "two inputs, but can be read only once (give a file)" in said or "same file is given for both sides" in said
+    assert {path.name for path in folder.iterdir()} == {*FILES, "pipe"}

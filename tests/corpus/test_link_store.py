@@ -150,7 +150,7 @@ def test_links_that_do_not_fit_are_told_and_nothing_is_left(store, links, tmp_pa
         LinkStore.open(tmp_path, store)
     (links.path.parent / "copy").mkdir()
     for file in links.path.glob("*.*"):
-        if file.name == "digests.json":  # links of an earlier version have none
+        if file.name == "digests.json":
             continue
         (links.path.parent / "copy" / file.name).write_bytes(
             file.read_bytes().replace(store.fingerprint.encode(), b"x" * 32)

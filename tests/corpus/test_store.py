@@ -264,8 +264,8 @@ def test_damaged_stores(tmp_path: Path, spec: PairSpec) -> None:
     (out / "meta.json").write_text(json.dumps({**meta, "schema": 99}))
     with pytest.raises(UserError, match=r"meta\.json: the file is damaged.*build it again"):
         TokenStore.open(out)
-    (out / "digests.json").unlink()  # as in stores of earlier versions
-    with pytest.raises(UserError, match="schema 99"):
+    (out / "digests.json").unlink()
+    with pytest.raises(UserError, match="written by another version of paralign"):
         TokenStore.open(out)
     (out / "meta.json").write_text("{")
     with pytest.raises(UserError, match="not valid JSON"):

@@ -119,9 +119,12 @@ def test_preferences_are_log_odds_and_are_saved(tmp_path):
     assert read.preference("verb", "nsubj", "head") == pytest.approx(1.6094379)  # ln(2.5 / 0.5)
     assert read.preference("verb", "obj", "nsubj") == pytest.approx(-1.6094379)
     assert read.preference("noun", "obj", "nsubj") == 0
-    for text in ("", "[]", "{}", '{"schema": 2, "counts": {}}', '{"schema": 1, "counts": {"verb": {"a": 1}}}'):
+    for text in ("", "[]", "{}", '{"schema": 1, "counts": {"verb": {"a": 1}}}'):
         (tmp_path / "bad.json").write_text(text)
         with pytest.raises(UserError, match="not a word order file"):
             WordOrder.load(tmp_path / "bad.json")
+    (tmp_path / "bad.json").write_text('{"schema": 2, "counts": {}}')
+    with pytest.raises(UserError, match="written by another version of paralign"):
+        WordOrder.load(tmp_path / "bad.json")
     with pytest.raises(UserError, match="No such file"):
         WordOrder.load(tmp_path / "none.json")

@@ -93,10 +93,9 @@ def test_a_baseline_that_differs_between_systems_is_left_out_with_a_note(tmp_pat
     ("data", "reason"),
     [
         (({"data": "t", "gold": "1"}, {"data": "t", "gold": "1"}), "so their heads have different labels."),
-        (({"data": "t"}, {"data": "t", "gold": "1"}), "so their heads have different labels, or the test sets do."),
+        (({"data": "t"}, {"data": "t", "gold": "1"}), "so they were measured on different data."),
         (({"data": "t", "gold": "1"}, {"data": "t", "gold": "2"}), "so they were measured on different data."),
         (({"data": "t", "gold": "1"}, {"data": "u", "gold": "1"}), "so they were measured on different data."),
-        (({}, {}), "so they were measured on different data."),
     ],
 )
 def test_the_note_says_why_a_baseline_differs(tmp_path, data, reason):

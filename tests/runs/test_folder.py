@@ -7,7 +7,6 @@ import pytest
 
 import paralign
 from paralign.errors import UserError
-from paralign.results import read_results
 from paralign.runs import finetune as finetune_runs
 from paralign.runs import finetune_cost
 from paralign.runs.folder import RunFolder
@@ -116,7 +115,7 @@ def test_a_finished_run_of_another_encoder_or_text_is_not_taken_for_this_one(bas
 
 
 def test_a_run_that_diverges_before_its_first_checkpoint_keeps_store_and_log(base, tmp_path):
-    with pytest.raises(UserError, match="infinite or NaN"):
+    with pytest.raises(UserError, match=r"infinite or NaN.*in a new run; no checkpoint is good"):
         align(base, tmp_path / "run", overrides=["training.learning_rate=1e38", "training.checkpoint_every=100",
                                                  "training.warmup=0", "training.steps=20"])  # fmt: skip
     assert {"config.toml", "corpus", "log.jsonl", "run.json"} <= set(names(tmp_path / "run"))
@@ -127,7 +126,7 @@ def test_a_run_that_diverges_before_its_first_checkpoint_keeps_store_and_log(bas
 
 def test_a_seed_that_fails_keeps_its_log(base, tmp_path):
     given = {"overrides": ["training.learning_rate=1e38", "training.warmup=0"]}
-    with pytest.raises(UserError, match="infinite or NaN"):
+    with pytest.raises(UserError, match=r"infinite or NaN.*\(lower training\.learning_rate in a new run\)$"):
         nli(base, tmp_path / "run", **given)
     assert "not finite" in (tmp_path / "run" / "seed-0" / "log.jsonl").read_text()
     shutil.rmtree(tmp_path / "run")
@@ -214,14 +213,3 @@ def test_a_kill_when_a_run_is_resumed_loses_no_cost(base, tmp_path, monkeypatch)
 
 def _raise_killed(self, folder):
     raise Killed
-
-
-def test_costs_of_an_earlier_version_are_added_to(base, tmp_path):
-    """It recorded only totals."""
-    nli(base, tmp_path / "run")
-    file = tmp_path / "run" / "run.json"
-    facts = json.loads(file.read_text())
-    file.write_text(json.dumps({name: facts[name] for name in facts if name not in ("digest", "seed_costs", "inputs")}))
-    nli(base, tmp_path / "run", seeds=2, resume=True)
-    assert facts_of(tmp_path / "run")["steps"] == 2 * facts["steps"]
-    assert len(read_results(tmp_path / "run")) > 0

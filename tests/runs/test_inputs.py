@@ -38,7 +38,6 @@ def test_inputs_are_compared_by_content_and_in_order(tmp_path):
             resumed(tmp_path / "run", pairs=[entry("a", digests[0]), entry("b", digests[1])])
     with pytest.raises(UserError, match="a: the parallel text changed since this run began: 1 files instead of 2"):
         resumed(tmp_path / "run", pairs=[entry("a", "1")])
-    resumed(tmp_path / "run", links=[entry("l", "9")])  # not recorded, as in runs of earlier versions
 
 
 def test_a_file_that_no_longer_exists_keeps_its_digest(tmp_path):

@@ -229,10 +229,9 @@ def _over_items(sides: list[tuple[_Runs, _Runs]]) -> tuple[Comparison | None, st
     pairs = []
     statistics = {row.statistic for side in sides for runs in side for _, row in runs}
     for treated, reference in sides:
-        if len({str(row.settings.get("data")) for _, row in (*treated, *reference)}) > 1:
-            return None, "other test items"
-        if len({str(row.settings["gold"]) for _, row in (*treated, *reference) if row.settings.get("gold")}) > 1:
-            return None, "other gold answers"  # rows of earlier versions have none
+        for name, what in (("data", "test items"), ("gold", "gold answers")):
+            if len({str(row.settings.get(name)) for _, row in (*treated, *reference)}) > 1:
+                return None, f"other {what}"
         try:
             items = [[read_items(folder, row) for folder, row in runs] for runs in (treated, reference)]
         except UserError as error:  # the scores are still useful

@@ -154,11 +154,6 @@ def transfer_scores(rows: Iterable[Measurement]) -> tuple[list[TransferScore], l
     errors: set[str] = set()  # tasks whose smaller scores are better
     scored: list[Measurement] = []
     scores, predictors, layers = _Values(), _Values(), _Values()
-    rows = list(rows)
-    golds: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for row in rows:
-        if row.settings.get("gold"):
-            golds[_test_texts(row)].add(str(row.settings["gold"]))
     for row in rows:
         if row.train is not None and not row.settings.get("layers"):
             if row.where.layer is not None:  # a linear probe
@@ -167,7 +162,7 @@ def transfer_scores(rows: Iterable[Measurement]) -> tuple[list[TransferScore], l
             if metrics.setdefault(row.task, metric) == metric:
                 if metric in task_info(row.task, row.settings).lower_is_better:
                     errors.add(row.task)
-                scores.add((row.task, row.train, row.language, row.model_hash), _score_ways(row, golds), row.value)
+                scores.add((row.task, row.train, row.language, row.model_hash), _score_ways(row), row.value)
                 scored.append(row)
             continue
         languages = _language_pair(row.where.direction, row.language)
@@ -205,29 +200,18 @@ def _maps(row: Measurement) -> str:
     return f", maps {row.settings['maps']}" if row.settings.get("maps") else ""
 
 
-def _test_texts(row: Measurement) -> tuple[str, str]:
-    """Return the task and the fingerprint of its texts, empty for older rows."""
-    return row.task, str(row.settings.get("data", ""))
-
-
-def _score_ways(row: Measurement, golds: Mapping[tuple[str, str], set[str]]) -> list[_Way]:
+def _score_ways(row: Measurement) -> list[_Way]:
     """Return how a score was measured: training must be equal for all languages and encoders, the test set for all
-    encoders.
-
-    Args:
-        row: the score.
-        golds: fingerprints of all gold answers to the same texts. Older rows have none, so they count only if there are
-            several.
-    """
-    trained = row.settings.get("training")  # missing if an earlier version evaluated the model
-    training = None if trained is None else f"{row.task} from {row.train} {_describe_settings(trained)}".rstrip()
-    parts = [f"{row.task} on {row.dataset} {row.split}", row.where.direction or ""]
-    parts.append(_describe_settings(row.settings.get("task")))
-    texts = _test_texts(row)
-    gold = str(row.settings.get("gold", "")) if len(golds.get(texts, ())) > 1 else ""
-    test = " ".join(filter(None, [*parts, texts[1], gold])) + _maps(row)
+    encoders."""
+    training = f"{row.task} from {row.train} {_describe_settings(row.settings.get('training'))}".rstrip()
+    parts = [
+        f"{row.task} on {row.dataset} {row.split}",
+        row.where.direction,
+        _describe_settings(row.settings.get("task")),
+    ]
+    test = " ".join(filter(None, [*parts, row.settings.get("data"), row.settings.get("gold")])) + _maps(row)
     data = training_data(row)
-    content = f"{row.task} from {row.train} {_describe_settings(data)}" if data else None  # nor with rows of those
+    content = f"{row.task} from {row.train} {_describe_settings(data)}" if data else None
     source = (row.task, row.train)
     return [(source, training), (source, content), ((*source, row.language), test)]
 
@@ -308,7 +292,7 @@ def _describe_settings(settings: object) -> str:
 
 
 def _describe_precision(settings: object) -> str:
-    """Return the precision of an evaluation unless it is fp32, which older rows do not record."""
+    """Return the precision of an evaluation unless it is fp32."""
     precision = settings.get("precision", "fp32") if isinstance(settings, Mapping) else "fp32"
     return "" if precision == "fp32" else f" precision={precision}"
 

@@ -8,7 +8,6 @@ is their twin (Tang et al. 2022).
 from __future__ import annotations
 
 import math
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -222,27 +221,15 @@ def _is_main_metric(row: Measurement, metrics: dict[str, str]) -> bool:
 
 def _condition(row: Measurement) -> dict[str, str]:
     """Return how a score was measured, apart from encoder, language and seed."""
-    condition = {"data": _without_language(row.dataset, row.language), "split": row.split}
+    condition = {"data": row.dataset, "split": row.split}
     if row.settings.get("maps"):
         condition["maps"] = ", ".join(map(str, row.settings["maps"]))
     for section in ("task", "training", "layers"):
         settings = row.settings.get(section)
         for name, value in settings.items() if isinstance(settings, Mapping) else ():
-            if section == "training" and name in ("sets", "dev") and isinstance(value, list):
-                value = [_without_language(str(one), row.language) for one in value]
             if value not in ("", None) and name != "of" and not (section == "task" and name in HEAD_OUTPUTS):
                 condition[name] = " ".join(map(str, value)) if isinstance(value, list) else str(value)
     return condition
-
-
-def _without_language(name: str, language: str) -> str:
-    """Return the name of a data set without the base of a derived language.
-
-    Earlier versions called a file ``en.ewt-train`` for a derived language, and ``ewt-train`` for the original.
-    """
-    derived = parse_derived(language)
-    parts = [part for part in re.split(r"([._-])", name) if derived is None or part != derived.base]
-    return re.sub(r"([._-])[._-]+", r"\1", "".join(parts)).strip("._-")
 
 
 def _labels(rows: Iterable[tuple[_Key, Measurement]]) -> dict[_Key, str]:
@@ -300,7 +287,7 @@ def _unpaired(
 
 def _check_same_data(rows: Sequence[Measurement], label: str) -> None:
     for name, what in (("data", "test texts"), ("gold", "gold answers")):
-        if len({str(row.settings[name]) for row in rows if row.settings.get(name)}) > 1:  # older rows have none
+        if len({str(row.settings.get(name)) for row in rows}) > 1:
             row = rows[0]
             raise UserError(
                 f"the {what} of {row.language} in {row.dataset} differ between runs of {row.task} {label}",

@@ -196,7 +196,7 @@ def embeddings(
         str | None, typer.Option(help="Word aligner for the links; it must need only text (default: hmm).")
     ] = None,
     tokenized: Annotated[
-        bool, typer.Option("--tokenized", "--tokenised", help="The text is tokenized: split words at spaces only.")
+        bool, typer.Option("--tokenized", help="The text is tokenized: split words at spaces only.")
     ] = False,
     words: Annotated[int, typer.Option(help="Number of translations in the plot.", min=5)] = 20,
     most: Annotated[int, typer.Option(help="Number of translations measured.", min=10)] = 1_000,
@@ -241,7 +241,7 @@ def links(
     one_based: Annotated[bool, typer.Option("--one-based", help="Words of --gold count from 1.")] = False,
     flipped: Annotated[bool, typer.Option("--flipped", help="--gold lists the target word first.")] = False,
     tokenized: Annotated[
-        bool, typer.Option("--tokenized", "--tokenised", help="The text is tokenized: split words at spaces only.")
+        bool, typer.Option("--tokenized", help="The text is tokenized: split words at spaces only.")
     ] = False,
     show: Annotated[int, typer.Option(help="Number of pairs to show, the first ones.", min=1)] = 10,
     sentence: Annotated[

@@ -38,7 +38,7 @@ def build(
     text: Annotated[list[str] | None, typer.Option(help="Plain text as LANG=PATH, used instead of --pairs.")] = None,
     exclude: Exclude = None,
     tokenized: Annotated[
-        bool, typer.Option("--tokenized", "--tokenised", help="The text is tokenized: split words at spaces only.")
+        bool, typer.Option("--tokenized", help="The text is tokenized: split words at spaces only.")
     ] = False,
     overrides: Overrides = None,
     limit: RecordLimit = None,

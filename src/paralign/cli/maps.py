@@ -39,7 +39,7 @@ def command(
         int | None, typer.Option(help="Number of components that lir removes (default: 1).", min=1)
     ] = None,
     tokenized: Annotated[
-        bool, typer.Option("--tokenized", "--tokenised", help="The text is tokenized: split words at spaces only.")
+        bool, typer.Option("--tokenized", help="The text is tokenized: split words at spaces only.")
     ] = False,
     one_based: Annotated[bool, typer.Option("--one-based", help="Words of --links count from 1.")] = False,
     limit: Limit = None,

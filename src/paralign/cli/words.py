@@ -42,14 +42,13 @@ def command(
         str | None,
         typer.Option(
             "--symmetrize",
-            "--symmetrise",
             help="How both directions are combined: posterior, intersect, union, grow-diag, grow-diag-final or "
             "grow-diag-final-and.",
             show_default="posterior for hmm and ibm, intersect for similarity, else grow-diag-final-and",
         ),
     ] = None,
     tokenized: Annotated[
-        bool, typer.Option("--tokenized", "--tokenised", help="The text is tokenized: split words at spaces only.")
+        bool, typer.Option("--tokenized", help="The text is tokenized: split words at spaces only.")
     ] = False,
     save: Annotated[Path | None, typer.Option(help="Folder to save the trained aligner to.")] = None,
     load: Annotated[Path | None, typer.Option(help="Saved aligner to use instead of training.")] = None,

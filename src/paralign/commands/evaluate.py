@@ -12,7 +12,7 @@ import torch
 
 from paralign.commands.arguments import one_or_several
 from paralign.commands.map import fitted_on, map_languages, use_maps
-from paralign.config import difference, merge, parse_override, with_added_settings
+from paralign.config import difference, merge, parse_override
 from paralign.console import echo, echo_dropped
 from paralign.encoder import Encoder
 from paralign.errors import UserError
@@ -126,8 +126,8 @@ def evaluate(
     )
     head_facts = facts if facts and task_instance.trains else {}
     recorded = recorded_settings(task_instance) | ({"maps": mapped} if mapped else {})
-    if made_by := head_facts.get("made_by"):  # not in models of earlier versions
-        recorded |= fine_tuning_settings(made_by, model_facts["method"])
+    if head_facts:
+        recorded |= fine_tuning_settings(head_facts["made_by"], model_facts["method"])
     context = RowContext(
         model_facts,
         folder.name,
@@ -155,8 +155,7 @@ def evaluate(
     except BaseException:
         folder.abandon()
         raise
-    # Warnings belong to rows: they are replaced together. Folders of earlier versions do not say to which.
-    alarms = dict(folder.before.get("alarms_of", {"": folder.before.get("alarms", [])}))
+    alarms = dict(folder.before.get("alarms_of", {}))  # warnings belong to rows: they are replaced together
     for spec, found, entries, rows in zip(data, warnings, files, measured, strict=True):
         found += fitted_on(maps, entries) + warn_of_scores([row for row, _ in rows])
         alarms.pop(spec, None)  # of an evaluation without rows
@@ -244,10 +243,7 @@ def _note_of_replaced(run: Path, rows: Sequence[Measurement]) -> str:
     for row in rows:
         old = before.get(row.key())
         if old is not None:
-            names: list[str] = [
-                name for name in ("maps", "task") if name == "maps" or name in old.settings
-            ]  # earlier: no task
-            was, now = (with_added_settings({name: one.settings.get(name, []) for name in names}) for one in (old, row))
+            was, now = ({name: one.settings.get(name, []) for name in ("maps", "task")} for one in (old, row))
             changed += filter(None, [difference(was, now)])
     if not changed:
         return ""

@@ -21,8 +21,7 @@ def verify_files(folders: str | Sequence[str | Path]) -> int:
     """Compare all files that have a digest with it: stores, word links, checkpoints, encoders, results, figures.
 
     Args:
-        folders: stores, runs, or folders that contain some. Files that earlier versions wrote without digests are not
-            checked.
+        folders: stores, runs, or folders that contain some. Files without digests are not checked.
 
     Returns:
         The number of intact files.
@@ -37,8 +36,7 @@ def verify_files(folders: str | Sequence[str | Path]) -> int:
             raise UserError("no such folder", where=folder)
         checks = list(_checks(folder))
         if not checks:
-            hint = "earlier versions of paralign wrote none"
-            raise UserError("no file in the folder has a digest", where=folder, hint=hint)
+            raise UserError("no file in the folder has a digest", where=folder)
         for check in checks:
             try:
                 check()

@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from paralign.corpus.store import TokenStore
-from paralign.digests import FolderDigests, write_digests
+from paralign.digests import FolderDigests, check_schema, file_digest, write_digests
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
 from paralign.ragged import ranges, row_ids, row_starts
@@ -97,15 +97,21 @@ class LinkStore:
         digests.check("meta.json")
         try:
             meta = json.loads((path / "meta.json").read_text(encoding="utf-8"))
-            meta.setdefault("tokenized", meta.get("tokenised", False))  # its name in earlier versions
+            check_schema(meta, SCHEMA, path, "remove the folder")
             links = cls(path, meta, digests)
         except UserError:
             raise
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise UserError("no word links here, or they are damaged", where=path, hint="remove the folder") from None
-        if meta.get("schema") != SCHEMA or links.fingerprint != store.fingerprint:
+        if links.fingerprint != store.fingerprint:
             raise UserError("the word links belong to other text", where=path, hint="remove the folder")
         return links
+
+    @property
+    def digest(self) -> str:
+        """Hash of the links: equal for equal links of equal text."""
+        blocks = self.path / "blocks.bin"  # digests of all arrays; earlier versions wrote none
+        return file_digest(blocks if blocks.is_file() else self.path / "links.bin")
 
     def __len__(self) -> int:
         return len(self._links)

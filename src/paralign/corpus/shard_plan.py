@@ -13,7 +13,7 @@ from typing import Any
 
 from paralign.config import difference
 from paralign.corpus.store import PLAN
-from paralign.digests import digested, file_digest, object_digest, read_object
+from paralign.digests import check_schema, digested, file_digest, object_digest, read_object
 from paralign.errors import UserError
 from paralign.formats.archives import archive_of
 from paralign.sources.readers import line_count, read_rows
@@ -128,7 +128,9 @@ class ShardPlan:
             UserError: if it is damaged.
         """
         try:
-            return cls(read_object(folder / PLAN, _HINT))
+            content = read_object(folder / PLAN, _HINT)
+            check_schema(content, 1, folder / PLAN, _HINT)
+            return cls(content)
         except FileNotFoundError:
             return None
         except (KeyError, TypeError):

@@ -35,7 +35,7 @@ import numpy as np
 import numpy.typing as npt
 
 from paralign.corpus.joined_array import JoinedArray
-from paralign.digests import CheckedArray, FolderDigests
+from paralign.digests import CheckedArray, FolderDigests, check_schema
 from paralign.errors import UserError
 from paralign.ragged import ranges, row_starts
 from paralign.text.words import piece_words, word_spans
@@ -302,9 +302,7 @@ def _read_meta(path: Path, digests: FolderDigests) -> dict[str, Any]:
         raise UserError("no token store here", where=path, hint="build one with paralign corpus build") from None
     except (ValueError, RecursionError):
         raise UserError("not valid JSON", where=path / "meta.json", hint="build the store again") from None
-    if not isinstance(meta, dict) or meta.get("schema") != SCHEMA:
-        schema = meta.get("schema") if isinstance(meta, dict) else None
-        raise UserError(f"store schema {schema!r}, not {SCHEMA}", where=path, hint="build the store again")
+    check_schema(meta, SCHEMA, path, "build the store again")
     return meta
 
 

@@ -136,7 +136,7 @@ def limitations(facts: Mapping[str, Any]) -> str:
 
     Args:
         facts: ``alarms`` and ``unknown``, as in :func:`write_card`; what is missing is left out, as for encoders from
-            elsewhere or of an earlier version.
+            elsewhere.
     """
     alarms, unknown = facts.get("alarms"), facts.get("unknown")
     lines = [f"* Alarm in training: {text}" for text in alarms] if isinstance(alarms, list) else []

@@ -16,6 +16,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, Protocol
 
+from paralign.digests import check_schema
 from paralign.errors import UserError
 
 __all__ = ["MAX_DEPENDENTS", "DependencyTree", "WordOrder", "is_projective"]
@@ -156,20 +157,20 @@ class WordOrder:
         Raises:
             UserError: if the file is missing or of another kind.
         """
+        hint = "create one with paralign corpus order"
         try:
             facts = json.loads(Path(path).read_text(encoding="utf-8"))
             raw = facts.pop("counts")
-            if facts.pop("schema") != 1:
-                raise ValueError
             counts = {
                 name: Counter({_parse_pair(pair): int(n) for pair, n in counter.items()})
                 for name, counter in raw.items()
             }
         except OSError as error:
-            hint = "create one with paralign corpus order"
             raise UserError(f"cannot read the word order: {error.strerror}", where=path, hint=hint) from None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            raise UserError("not a word order file", where=path, hint="create one with paralign corpus order") from None
+            raise UserError("not a word order file", where=path, hint=hint) from None
+        check_schema(facts, 1, path, hint)
+        del facts["schema"]
         return cls(counts, facts)
 
 

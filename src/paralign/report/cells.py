@@ -40,7 +40,7 @@ class Cell:
     data: frozenset[str] = frozenset()
     """Fingerprints of the test texts, ``settings["data"]`` of the rows."""
     gold: frozenset[str] = frozenset()
-    """Fingerprints of their gold answers, ``settings["gold"]``; empty for rows of earlier versions."""
+    """Fingerprints of their gold answers, ``settings["gold"]``; empty for tasks without any."""
     baselines: dict[str, float] = field(default_factory=dict)
     """Scores of baselines on the same data; means over directions."""
     statistic: str = "ratio"
@@ -137,8 +137,7 @@ def build_cell(members: Iterable[Member], notes: list[str]) -> Cell:
     """
     unique: dict[tuple[str, ...], Member] = {}
     for run, row in members:
-        # The same measurement in two folders counts once. The later one wins, as a rerun replaces its rows. All were
-        # fine-tuned in the same way, as far as it is recorded: rows of earlier versions may not say it.
+        # The same measurement in two folders counts once. The later one wins, as a rerun replaces its rows.
         key = (row.dataset, row.model_hash, row.seeds.model_dump_json(), row.where.model_dump_json())
         earlier = unique.get(key)
         if earlier and earlier[1].value != row.value:

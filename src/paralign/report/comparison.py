@@ -172,7 +172,7 @@ def compare_cells(cell: Cell, control: Cell) -> str | None:
             return f"{owner}seeds were not all measured in the same directions"
     if cell.data and control.data and cell.data != control.data:
         return "the test items differ from the control's"
-    if cell.gold and control.gold and cell.gold != control.gold:
+    if cell.gold != control.gold:
         return "the gold answers of the test items differ from the control's"
     if cell.n_items != control.n_items:
         return f"{cell.n_items} items, but {control.n_items} of the control"

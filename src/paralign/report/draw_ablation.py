@@ -69,7 +69,7 @@ def _figure(source: FigureSource, task: str, metric: str, cells: Sequence[Row]) 
         seeds=format_range(seeds),
         plural="s" * (seeds != [1]),
     )
-    caption += _OF_ERRORS * bool(cells[0].get("lower_is_better"))
+    caption += _OF_ERRORS * cells[0]["lower_is_better"]
     return Figure(
         "Layer ablation",
         task,
@@ -86,7 +86,7 @@ def _figure(source: FigureSource, task: str, metric: str, cells: Sequence[Row]) 
 
 def _gain(cell: Row) -> Row:
     """Return a cell whose difference is positive if the score is better, also for errors."""
-    if not cell.get("lower_is_better"):  # figures of earlier versions do not say
+    if not cell["lower_is_better"]:
         return cell
     low, high = cell["low"], cell["high"]
     reversed_ends = {} if low is None else {"low": -high, "high": -low}
@@ -110,8 +110,8 @@ def _target(cell: Row) -> str:
 
 
 def _is_mean(cell: Row) -> bool:
-    """Whether the cell is the mean of several targets; figures of older runs have none."""
-    return int(cell.get("targets", 1)) > 1
+    """Whether the cell is the mean of several targets."""
+    return bool(cell["targets"] > 1)
 
 
 def _changes(cells: Sequence[Row], source: str, resets: Sequence[str]) -> tuple[Changes, Changes]:
@@ -132,11 +132,11 @@ def _changes(cells: Sequence[Row], source: str, resets: Sequence[str]) -> tuple[
 
 
 def _comparison(cell: Row) -> Comparison | None:
-    """Return the difference of a cell as a comparison. Figures of older versions do not say how many items it has."""
+    """Return the difference of a cell as a comparison."""
     if cell["low"] is None:
         return None
     seeds = 1 if cell["spread"] is None else int(cell["seeds"])
-    return Comparison(cell["difference"], cell["low"], cell["high"], math.nan, int(cell.get("items", 0)), seeds)
+    return Comparison(cell["difference"], cell["low"], cell["high"], math.nan, cell["items"], seeds)
 
 
 def _ends(compared: Comparison) -> tuple[float, float]:

@@ -126,7 +126,6 @@ def _side_cells(side: Row, text: Row) -> list[TableCell]:
 
 
 def _test_cells(test: Row) -> list[TableCell]:
-    test = {"normalized": test.get("normalised"), **test}  # its name in earlier versions
     return [TableCell(f"{test[name]:,}") for name in ("sentences", "normalized", "exact", "long")]
 
 

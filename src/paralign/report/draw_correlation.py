@@ -34,7 +34,7 @@ def _figure(source: FigureSource, task: str) -> Figure:
     systems = list(dict.fromkeys(point["system"] for point in points))
     styles = source.assign_styles(points)
     languages = sorted({point["language"] for point in points})
-    errors = any(point.get("lower_is_better") for point in points)  # figures of earlier versions do not say
+    errors = any(point["lower_is_better"] for point in points)
     panels, numbers = [], list[Point]()
     for row in correlations:
         predictor = row["predictor"]

@@ -22,7 +22,7 @@ def draw_probes(source: FigureSource) -> list[Figure]:
     systems = list(dict.fromkeys(curve["system"] for curve in curves))
     styles = source.assign_styles(curves)
     names = _data_set_names(curves)
-    errors = bool(curves[0].get("lower_is_better"))  # figures of earlier versions do not say
+    errors = curves[0]["lower_is_better"]
     panels = []
     for name in dict.fromkeys(names):
         lines = [_line(curve, styles[curve["system"]]) for curve, own in zip(curves, names, strict=True) if own == name]

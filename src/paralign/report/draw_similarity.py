@@ -53,7 +53,7 @@ def _languages_figure(source: FigureSource, curves: Sequence[Row]) -> Figure:
         headers = [f"{curve['system']}, {pair}" for pair, curve in zip(pairs, curves, strict=True)]
         legend = [LegendEntry.line(styles[system]) for system in systems]
     sizes, settings = sorted({curve["n"] for curve in curves}), source.data["settings"]
-    pooling = pooling_name(settings.get("pool", "mean"))  # not in files of earlier versions
+    pooling = pooling_name(settings["pool"])
     intervals = " Bands: 95 % intervals from half-samples." * _any_known(curves, "low")
     caption = (
         f"{_measure_name(settings)} of sentence vectors ({pooling}), {format_range(sizes)} sentences;"

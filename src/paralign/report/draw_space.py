@@ -42,7 +42,7 @@ def draw_space(source: FigureSource) -> list[Figure]:
     changed = _changes(rows, names, depths)
     caption = f"Change from {names[0]}, by layer; means over languages."
     numbers = sorted({curve["n"] for curve in curves})
-    pooling = pooling_name(source.data["settings"].get("pool", "mean"))  # not in files of earlier versions
+    pooling = pooling_name(source.data["settings"]["pool"])
     meanings = "; ".join(f"{title}: {meaning}" for title, meaning in _TITLES.values())
     return [
         Figure(

@@ -25,8 +25,7 @@ def draw_transfer(source: FigureSource) -> list[Figure]:
 
 
 def _key(row: Row) -> tuple[str, str, str]:
-    """Return task, metric and condition; figures of older versions have no condition."""
-    return row["task"], row["metric"], row.get("condition", "")
+    return row["task"], row["metric"], row["condition"]
 
 
 def _figure(source: FigureSource, task: str, metric: str, condition: str) -> Figure:
@@ -75,7 +74,7 @@ def _score_panel(key: str, rows: Sequence[Row], languages: Sequence[str], styles
 
 
 def _alignment_panel(key: str, rows: Sequence[Row], languages: Sequence[str], styles: Mapping[str, Style]) -> Panel:
-    errors = rows[0].get("lower_is_better")  # figures of earlier versions do not say
+    errors = rows[0]["lower_is_better"]
     dots = []
     for row in rows:
         x, y = 100 * row["alignment"], 100 * row["delta"]

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from paralign.digests import DAMAGED, file_digest, read_object
+from paralign.digests import DAMAGED, check_schema, file_digest, read_object
 from paralign.errors import UserError, file_location
 from paralign.results import Measurement, Seeds, natural_sort_key, read_results
 from paralign.systems import SEED_IN_NAME, distinct_labels
@@ -258,8 +258,7 @@ def _read_run(path: Path, name: str) -> Run:
 def _read_figure(path: Path) -> Mapping[str, Any]:
     hint = "run the analysis again, or remove the file"
     data = read_object(path, hint)
-    if data.get("schema") != 1:
-        raise UserError("the figure was written by another version", where=path, hint=hint)
+    check_schema(data, 1, path, hint)
     return data
 
 

@@ -133,12 +133,7 @@ def seen_texts(encoder: Encoder, model: str, task: Task, train: Sequence[tuple[s
     folder = local_folder(model).resolve()
     least = _least_pieces(task)
     for corpus in _corpora(folder):
-        try:
-            store = TokenStore.open(corpus)
-        except UserError:
-            if (corpus / "digests.json").is_file():  # damaged, not of an earlier version
-                raise
-            continue
+        store = TokenStore.open(corpus)
         if store.meta["tokenizer"] == encoder.tokenizer_id:
             out.append((f"the text the encoder was trained on ({corpus})", _store_keys(store, least)))
     dictionary = folder.parent / DICTIONARY
@@ -156,8 +151,7 @@ def fine_tuned_on(model: str) -> list[tuple[str, Keys]]:
         return []
     hint = "remove it: overlap with the training data is then not checked"
     facts = path.with_name("run.json")
-    digest = read_object(facts, "restore it, or remove it").get("seen_digest") if facts.is_file() else None
-    if digest not in (None, file_digest(path)):
+    if facts.is_file() and read_object(facts, "restore it, or remove it").get("seen_digest") != file_digest(path):
         raise UserError(DAMAGED, where=path, hint=hint)
     try:
         return [("the data it was fine-tuned on", np.load(path))]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from paralign.console import echo
 from paralign.digests import file_digest
@@ -12,7 +11,7 @@ from paralign.training import Outcome
 
 __all__ = ["FinetuneCost"]
 
-_NAMES = ("seconds", "steps", "pairs_seen", "tokens_seen", "padding")
+_NAMES = ("seconds", "steps", "pairs_seen", "tokens_seen")
 
 
 class FinetuneCost:
@@ -29,10 +28,6 @@ class FinetuneCost:
         self.folder = folder
         before = folder.before
         self._seeds: dict[str, dict[str, float]] = {**before.get("seed_costs", {})}
-        counted = _totals(list(self._seeds.values()))
-        totals = {name: before.get(name, 0) for name in _NAMES}
-        # Seeds of earlier versions are only in the totals.
-        self._earlier = {name: totals[name] - counted[name] for name in _NAMES} | {"padding": totals["padding"]}
         self._logs: dict[str, str] = {**before.get("logs", {})}
         self._alarms: list[str] = list(before.get("alarms", []))
 
@@ -51,7 +46,7 @@ class FinetuneCost:
             "padding": round(outcome.padding, 4),
         }
         self._logs[_log_of(seed)] = file_digest(self.folder.path / _log_of(seed))
-        self.folder.save(logs=self._logs, seed_costs=self._seeds, **_totals([self._earlier, *self._seeds.values()]))
+        self.folder.save(logs=self._logs, seed_costs=self._seeds, **self._totals())
 
     def warn(self, texts: Sequence[str], quiet: bool) -> None:
         """Print and store new warnings."""
@@ -61,11 +56,11 @@ class FinetuneCost:
                 self._alarms.append(text)
         self.folder.save(alarms=self._alarms)
 
+    def _totals(self) -> dict[str, float]:
+        costs = list(self._seeds.values())
+        totals = {name: sum(cost[name] for cost in costs) for name in _NAMES}
+        return totals | {"seconds": round(totals["seconds"], 2), "padding": max(cost["padding"] for cost in costs)}
+
 
 def _log_of(seed: int) -> str:
     return f"seed-{seed}/log.jsonl"
-
-
-def _totals(costs: Sequence[dict[str, float]]) -> dict[str, Any]:
-    out: dict[str, Any] = {name: sum(cost[name] for cost in costs) for name in _NAMES}
-    return out | {"seconds": round(out["seconds"], 2), "padding": max((cost["padding"] for cost in costs), default=0)}

@@ -16,9 +16,9 @@ from dataclasses import asdict, is_dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from paralign.config import difference, dump_toml, load_toml, with_added_settings
+from paralign.config import difference, dump_toml, load_toml
 from paralign.console import is_command_line, is_main_process
-from paralign.digests import DAMAGED, digested, file_digest, read_object
+from paralign.digests import DAMAGED, check_schema, digested, file_digest, read_object
 from paralign.errors import UserError
 from paralign.folders import atomic_file, check_can_create, lock
 from paralign.version import __version__
@@ -91,8 +91,7 @@ class RunFolder:
             facts = read_object(self.path / "run.json", "restore it, or use another --out")
         except (FileNotFoundError, NotADirectoryError):
             return {}
-        if not isinstance(facts, dict):
-            raise UserError("not a JSON object", where=self.path / "run.json", hint="use another --out")
+        check_schema(facts, 1, self.path / "run.json", "use another --out")
         if facts.get("verb") != self.verb:
             raise UserError(f"this is a run of paralign {facts.get('verb')}", where=self.path, hint="use another --out")
         return facts
@@ -116,11 +115,8 @@ class RunFolder:
         before = load_toml(path) if self.resumed and path.is_file() else {}
         if before:
             now = tomllib.loads(dump_toml(settings))
-            same = {key: value for key, value in with_added_settings(before).items() if key in now}
-            # Without digests of the inputs, as in folders of early versions, their paths must be the same.
-            compared = (same, now) if "inputs" not in self.before else (_movable(same), _movable(now))
-            changed = difference(*compared)
-            if changed:
+            same = {key: value for key, value in before.items() if key in now}
+            if changed := difference(_movable(same), _movable(now)):
                 message = f"settings differ from those the run began with: {changed}"
                 raise UserError(message, where=path, hint="resume with those settings, or use another --out")
 

@@ -108,7 +108,7 @@ class Alarms(Callback):
         """Restore the streaks and the alarms raised."""
         self._streaks = {name: int(count) for name, count in state["signs"].items()}
         self.raised = {name: str(text) for name, text in state["raised"].items()}
-        self._active = set(state.get("active", ()))
+        self._active = set(state["active"])
 
 
 def _equal_sides(batch: Batch) -> float:

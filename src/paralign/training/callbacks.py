@@ -168,8 +168,7 @@ class DevelopmentScore(Callback):
 
     def on_train_end(self, trainer: CallbackTrainer) -> None:
         """Restore the best weights."""
-        if self.best["step"]:  # earlier versions kept none if every score was undefined
-            trainer.load_best()
+        trainer.load_best()
 
     def alarms(self) -> list[str]:
         """Return a warning if development scores were undefined."""
@@ -185,4 +184,4 @@ class DevelopmentScore(Callback):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore what :meth:`state_dict` returned."""
         self.best = {"step": state["step"], "score": state["score"]}
-        self._undefined = list(state.get("undefined", ()))
+        self._undefined = list(state["undefined"])

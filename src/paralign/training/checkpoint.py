@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn, optim
 from torch.distributed.tensor import DTensor
 
-from paralign.digests import FolderDigests, write_digests
+from paralign.digests import FolderDigests, check_schema, write_digests
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
 from paralign.training.placement import like, whole
@@ -112,7 +112,7 @@ def _complete(folder: Path) -> list[Path]:
 
 
 def check(checkpoint: Path) -> None:
-    """Compare the files of a checkpoint, or of ``best``, with their digests; older versions wrote none.
+    """Compare the files of a checkpoint, or of ``best``, with their digests.
 
     Raises:
         UserError: naming the damaged file, and the checkpoint to use instead.
@@ -139,8 +139,7 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
         state: dict[str, Any] = json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise _damaged(checkpoint) from error
-    if not isinstance(state, dict) or state.get("schema") != SCHEMA:
-        raise UserError("the checkpoint was written by another version of paralign", where=checkpoint)
+    check_schema(state, SCHEMA, checkpoint, _instead_of(checkpoint))
     return state
 
 
@@ -153,8 +152,7 @@ def load(checkpoint: Path, module: nn.Module, optimizer: optim.Optimizer) -> Non
     check(checkpoint)
     _load_weights(checkpoint, module)
     try:
-        earlier = checkpoint / "optimiser.safetensors"  # its name in earlier versions
-        moments = load_file(earlier if earlier.is_file() else checkpoint / "optimizer.safetensors")
+        moments = load_file(checkpoint / "optimizer.safetensors")
     except (OSError, SafetensorError) as error:
         raise _damaged(checkpoint) from error
     state: dict[int, dict[str, Tensor]] = {}
@@ -178,9 +176,6 @@ def _load_weights(checkpoint: Path, module: nn.Module, prefix: str = "") -> None
         raise _damaged(checkpoint) from error
     stored = {name.removeprefix(prefix): value for name, value in stored.items() if name.startswith(prefix)}
     current = _unshared(module)
-    names = module.state_dict()
-    # Versions before frozen copies were shared stored one for each objective.
-    stored = {name: value for name, value in stored.items() if name in current or name not in names}
     if set(stored) != set(current) or any(stored[name].shape != current[name].shape for name in stored):
         raise UserError("the checkpoint was written for another model or other objectives", where=checkpoint)
     with torch.no_grad():

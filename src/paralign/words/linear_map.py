@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from paralign.digests import FolderDigests
+from paralign.digests import FolderDigests, check_schema
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.formats.links import Link
@@ -73,15 +73,13 @@ class LinearMap:
             facts = json.loads((Path(folder) / "map.json").read_text(encoding="utf-8"))
             tensors = load_file(Path(folder) / "map.safetensors")
             matrix = tensors["matrix"]
-            schema = facts.pop("schema", None)
             facts["layer"] = int(facts["layer"])
-            missing = {"source", "target", "kind", "model_hash"} - facts.keys()
+            if {"source", "target", "kind", "model_hash"} - facts.keys():
+                raise KeyError
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError):
             raise UserError("not a linear map", where=folder, hint=hint) from None
-        if schema not in (1, SCHEMA):
-            raise UserError("the linear map is of another version", where=folder, hint=hint)
-        if missing:
-            raise UserError("not a linear map", where=folder, hint=hint)
+        check_schema(facts, SCHEMA, folder, hint)
+        del facts["schema"]
         return cls(matrix, facts, tensors.get("bias"))
 
     def apply_to(self, encoder: Encoder, digest: str, folder: str | Path) -> None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from paralign.digests import FolderDigests
+from paralign.digests import FolderDigests, check_schema
 from paralign.errors import UserError
 from paralign.words.bitext import Bitext
 from paralign.words.compiled import FLOOR
@@ -141,9 +141,7 @@ class SavedAligner:
         try:
             facts = json.loads((folder / "words.json").read_text(encoding="utf-8"))
             words = (facts.pop("source"), facts.pop("target"))
-            if facts["schema"] != SCHEMA:
-                message = f"this word aligner has format {facts['schema']}, but this version reads {SCHEMA}"
-                raise UserError(message, where=folder, hint=again)
+            check_schema(facts, SCHEMA, folder, again)
             tables = load_file(folder / "words.safetensors")
             if len(words[0]) + 1 != len(tables["rows"]):
                 raise UserError("the word aligner is damaged", where=folder, hint=again)

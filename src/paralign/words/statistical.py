@@ -78,10 +78,8 @@ class StatisticalAligner(Aligner):
             message = f"the aligner was trained on {trained}, but the text is {'-'.join(languages)}"
             raise UserError(message, where=options.load, hint="train one for these languages, in this order")
         self.lowercase = facts["lowercase"]
-        # Earlier versions do not record it, or under another name.
-        tokenized = facts.get("tokenized", facts.get("tokenised", options.tokenized))
-        if tokenized != options.tokenized:
-            given = ("with", "it is not given here") if tokenized else ("without", "it is given here")
+        if facts["tokenized"] != options.tokenized:
+            given = ("without", "it is given here") if options.tokenized else ("with", "it is not given here")
             message = f"the aligner was trained {given[0]} --tokenized, but {given[1]}: words may be split differently"
             message = f"WARNING {options.load}: {message}"
             echo(message, quiet=options.quiet)
