@@ -176,6 +176,7 @@ class FinetuneRun:
         if config.training.dropout is not None:
             set_dropout(self.encoder.model, config.training.dropout)
         configure_layers(self.encoder, config.layers)
+        self.task.autocast(self.encoder)  # refuses bf16 before a seed is trained
         changed = config.layers.description
         if changed and self.data.system is None:
             model_facts["method"] = f"{model_facts['method']}, {changed}"
