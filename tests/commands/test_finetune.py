@@ -19,7 +19,7 @@ from paralign.runs.finetune_settings import FinetuneTraining, finetune_settings
 from paralign.task_table import TASKS, TaskInfo
 from paralign.training import DevelopmentScore, Trainer
 from tests.commands.inference import NLI, nli
-from tests.training.runs import log_of
+from tests.training.runs import log_of, stopped_at
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,28 @@ def test_rows_record_settings_that_are_not_defaults(base, tmp_path):
     rows = paralign.finetune(str(base), out=tmp_path / "a", **given,
                              overrides=["training.epochs=1", "training.log_every=3", "training.seed=4"])  # fmt: skip
     assert rows[0].settings["training"] == {"sets": ["smallworld:0-40"], "epochs": 1.0, "limit": 30}
+    rows = paralign.finetune(str(base), out=tmp_path / "b", **given,
+                             overrides=["training.precision=bf16", "training.window=3"])  # fmt: skip
+    assert rows[0].settings["training"] == {
+        "sets": ["smallworld:0-40"], "precision": "bf16", "window": 3, "limit": 30
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("command", ["align", "finetune"])
+def test_a_run_is_not_resumed_in_another_precision(command, base, tmp_path):
+    of_task = {"task": "pos", "train": "en=smallworld:0-60", "eval": "en=smallworld:60-70"}
+    given = of_task if command == "finetune" else {"pairs": "en-de=smallworld:0-60", "recipe": "tlm-mini"}
+    sets = ["training.batch=8", "training.steps=4", "training.checkpoint_every=2"]
+
+    def run(precision, **more):
+        getattr(paralign, command)(str(base), out=tmp_path / "run", quiet=True, **given, **more,
+                                   overrides=[*sets, f"training.precision={precision}"])  # fmt: skip
+
+    with stopped_at(2):
+        run("fp32")
+    with pytest.raises(UserError, match=r"training\.precision was 'fp32', now 'bf16'"):
+        run("bf16", resume=True)
+    run("fp32", resume=True)
 
 
 def test_a_run_interrupted_before_its_end_keeps_its_facts(base, tmp_path):

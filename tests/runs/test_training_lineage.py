@@ -47,6 +47,7 @@ def test_text_is_compared_by_content(lineage, tmp_path):
     assert first == moved != other
     assert lineage("training.seed=5", pairs=[f"en-de={text['a/text.tsv']}"]) == first
     assert lineage("training.window=2", pairs=[f"en-de={text['a/text.tsv']}"]) != first
+    assert lineage("training.precision=bf16", pairs=[f"en-de={text['a/text.tsv']}"]) != first
     reversed_pairs = write(tmp_path / "d" / "text.tsv", ["\t".join(row.split("\t")[::-1]) for row in PAIRS])
     assert lineage(pairs=[f"de-en={reversed_pairs}"]) != first
     assert lineage("data.max_pieces=99", pairs=[f"en-de={text['a/text.tsv']}"]) == first  # the same pairs remain

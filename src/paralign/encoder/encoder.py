@@ -103,6 +103,9 @@ class Encoder(EncodesText, nn.Module):
         Raises:
             UserError: if weights, config or tokenizer are missing or cannot be read, or if it is not an encoder.
         """
+        if not isinstance(name, str | Path):
+            message = f"from_pretrained was given an object of type {type(name).__name__}, not a name or folder"
+            raise UserError(message, hint="for a loaded model, call Encoder(model, tokenizer)")
         model = load_model(str(name), allow_causal=allow_causal, quiet=quiet)
         tokenizer = load_tokenizer(str(name), needs_mask=not families.is_causal(model.config))
         return cls(model, tokenizer, name=str(name), chunk_cost=chunk_cost)

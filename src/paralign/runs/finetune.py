@@ -20,6 +20,7 @@ from paralign.encoder import Encoder
 from paralign.encoder.hf import set_dropout
 from paralign.encoder.layers import configure_layers, layer_hashes, parse_layers, reinitialize_layers
 from paralign.encoder.loading import check_model
+from paralign.encoder.precision import choose_precision
 from paralign.errors import UserError
 from paralign.folders import atomic_file, atomic_folder
 from paralign.results import Items, Measurement, Seeds, check_results, read_results, write_results
@@ -176,6 +177,7 @@ class FinetuneRun:
         if config.training.dropout is not None:
             set_dropout(self.encoder.model, config.training.dropout)
         configure_layers(self.encoder, config.layers)
+        self.task.autocast(self.encoder)  # refuses bf16 before a seed is trained
         changed = config.layers.description
         if changed and self.data.system is None:
             model_facts["method"] = f"{model_facts['method']}, {changed}"
@@ -331,9 +333,12 @@ class FinetuneRun:
         }
 
     def _recorded_training(self) -> dict[str, Any]:
-        """Return what results record about training: the sets, and settings that differ from the task's defaults."""
-        defaults = resolve(FinetuneTraining, self.task.training).model_dump(mode="json")
-        settings = self.config.training.model_dump(mode="json")
+        """Return what results record about training: the sets, settings that differ from the task's defaults, and bf16
+        if it is used."""
+        defaults = resolve(FinetuneTraining, self.task.training).model_dump(mode="json") | {"precision": "fp32"}
+        training = self.config.training
+        settings = training.model_dump(mode="json")
+        settings["precision"] = choose_precision(training.precision, [self.encoder], quiet=True)
         recorded = sorted(settings.keys() - NOT_DECISIVE)
         changed = {name: settings[name] for name in recorded if settings[name] != defaults[name]}
         limit = {} if self.data.limit is None else {"limit": self.data.limit}

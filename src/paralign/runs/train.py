@@ -210,7 +210,8 @@ def prepare_training(
     parts = processes() if config.training.shard else 1
     check_memory(encoder, best_device(), parts=parts)
     check_trackers(options.track)
-    choose_precision(config.training.precision, [encoder], quiet=True)  # refuses bf16 before a corpus is built
+    # It refuses bf16 before a corpus is built.
+    precision = choose_precision(config.training.precision, [encoder], quiet=True)
     check_objectives(config, encoder, base=inputs.base, links=inputs.links, dictionary=inputs.dictionary)
     if not options.quiet:
         _echo_notes(config, encoder, inputs)
@@ -275,6 +276,7 @@ def prepare_training(
                 origin,
                 folder.verb,
                 config,
+                precision,
                 store,
                 links,
                 folder.facts["inputs"]["dictionary"],

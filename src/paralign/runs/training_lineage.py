@@ -30,6 +30,7 @@ def training_lineage(
     origin: str,
     verb: str,
     config: RunConfig,
+    precision: str,
     store: TokenStore,
     links: LinkStore | None = None,
     dictionary: Sequence[Mapping[str, Any]] = (),
@@ -41,12 +42,21 @@ def training_lineage(
         origin: lineage of the encoder it is trained from, its digest, or :func:`origin_of_scratch`.
         verb: ``align`` or ``pretrain``.
         config: settings of the run.
+        precision: what ``training.precision`` is on this machine, ``bf16`` or ``fp32``.
         store: its text.
         links: its word links. None: it uses none.
         dictionary: the files of its dictionaries.
         start: lineage and step of the checkpoint that the weights are from. Empty: they are those of the encoder.
     """
-    made_by: list[object] = [verb, config.method, config.control, config.objectives, store.fingerprint, *start]
+    made_by: list[object] = [
+        verb,
+        config.method,
+        config.control,
+        config.objectives,
+        precision,
+        store.fingerprint,
+        *start,
+    ]
     return lineage(origin, *made_by, _decisive_settings(config, links, dictionary))
 
 
@@ -68,7 +78,7 @@ def _decisive_settings(
     """Return the settings that change what is learned and are no defaults; no seeds, files by what they contain."""
     settings = config.model_dump(mode="json", exclude_defaults=True, exclude=_KNOWN_OTHERWISE)
     training = settings.get("training", {})
-    unused = {"epochs"} if config.training.steps is not None else set()
+    unused = {"precision", "epochs"} if config.training.steps is not None else {"precision"}
     settings["training"] = {name: value for name, value in training.items() if name not in NOT_DECISIVE | unused}
     if needs_links(config):
         of_files = links is not None and "files" in links.meta

@@ -76,7 +76,8 @@ class TrainingConfig(Config):
     """Number of batches on which a vocabulary head that the encoder did not have is trained alone before the run, if an
     objective needs one. 0: training starts with a random head."""
     keep: int = Field(default=2, ge=1)
-    """Number of checkpoints kept."""
+    """Number of checkpoints kept; an older one is removed when a newer one is complete. With 1, there is no other to
+    resume from if it is damaged later."""
 
     @model_validator(mode="after")
     def _measurable(self) -> Self:
