@@ -38,7 +38,7 @@ def cell(
         )  # fmt: skip
         rows.append((row, table))
     write_results(run, rows)
-    return ReportCell(task, kind, system, seed, run, status, 60.0)
+    return ReportCell(task, system, seed, run, status, 60.0)
 
 
 def suite(folder, systems=("control", "base", "ppa")):
@@ -237,9 +237,9 @@ def test_a_loss_is_not_in_the_overall_score(tmp_path):
 def test_a_task_that_a_system_has_not_finished_is_not_in_the_overall_score(tmp_path):
     cells = suite(tmp_path)
     cells = [
-        ReportCell(c.task, c.kind, c.system, c.seed, c.folder, "failed", None, "no | memory")
+        ReportCell(c.task, c.system, c.seed, c.folder, "failed", None, "no | memory")
         if (c.task, c.system) == ("second", "ppa")
-        else ReportCell(c.task, c.kind, c.system, c.seed, c.folder, "not run")
+        else ReportCell(c.task, c.system, c.seed, c.folder, "not run")
         if (c.task, c.seed) == ("first", 1)
         else c
         for c in cells
@@ -271,7 +271,7 @@ def test_one_seed_is_not_tested(tmp_path):
 
 def test_a_control_without_results_does_not_prevent_the_page(tmp_path):
     cells = [cell for cell in suite(tmp_path, ("ppa",)) if cell.seed in (None, 0)]
-    cells.append(ReportCell("first", "pos", "base", 0, tmp_path / "first/base", "failed", 1.0, "boom"))
+    cells.append(ReportCell("first", "base", 0, tmp_path / "first/base", "failed", 1.0, "boom"))
     text = write_suite_report(cells, tmp_path / "report.html", control="base").markdown.read_text()
     assert "* first, base, seed 0: failed: boom" in text
     assert "ppa reaches" in text
