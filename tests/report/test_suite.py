@@ -284,7 +284,7 @@ def test_a_control_that_is_the_best_is_not_hidden_by_the_first_sentence(tmp_path
 
 
 def test_a_page_without_results_says_what_is_missing(tmp_path):
-    cells = [ReportCell("pos", "pos", name, 0, tmp_path / name, "not run") for name in ("base", "ppa")]
+    cells = [ReportCell("pos", name, 0, tmp_path / name, "not run") for name in ("base", "ppa")]
     text = write_suite_report(cells, tmp_path / "report.html").markdown.read_text()
     assert "* pos, seed 0: not run: base, ppa" in text
 
@@ -315,7 +315,7 @@ def test_two_bases_are_each_compared_with_their_control(tmp_path):
                     settings={"system": name, "control": system == "control", "origin": base, "data": "de"},
                 )  # fmt: skip
                 write_results(run, [(row, table)])
-                cells.append(ReportCell("pos", "pos", name, seed, run, "done", 1.0))
+                cells.append(ReportCell("pos", name, seed, run, "done", 1.0))
     cells.sort(key=lambda cell: cell.system)
     rows = tables_of(write_suite_report(cells, tmp_path / "report.html").markdown)["Overview"][1:]
     assert [row[0] for row in rows] == ["control a", "ppa a", "control b", "ppa b"]
@@ -345,7 +345,7 @@ def test_one_task_has_the_test_of_its_table(tmp_path, metric, kind, alignments, 
                               model_hash=f"{system} {align}", run=run.name, seeds=Seeds(align=align, finetune=seed),
                               settings={"control": system == "control", "lineage": system})  # fmt: skip
             write_results(run, [(row, table)])
-            cells.append(ReportCell("first", kind, system, seed, run, "done"))
+            cells.append(ReportCell("first", system, seed, run, "done"))
             scores.setdefault(system, {})[seed] = table
     over_items = paired_bootstrap_mean([tuple(np.stack(list(scores[s].values())) for s in ("ppa", "control"))])
     by_seed = [{seed: mean_of(table) for seed, table in scores[s].items()} for s in ("ppa", "control")]
