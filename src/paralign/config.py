@@ -20,6 +20,7 @@ from paralign.errors import UserError
 
 __all__ = [
     "Config",
+    "check_sections",
     "did_you_mean",
     "difference",
     "dump_toml",
@@ -184,6 +185,17 @@ def section(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     if not isinstance(found, Mapping):
         raise UserError(f"{name!r} is a section of settings, not a setting", hint=f"write {name}.KEY=VALUE")
     return found
+
+
+def check_sections(settings: Mapping[str, Any], *names: str) -> None:
+    """Check that settings have no other sections than these.
+
+    Raises:
+        UserError: for another section.
+    """
+    for name in sorted(settings.keys() - set(names)):
+        hint = f"only {' and '.join(f'{known}.KEY' for known in names)} can be set here"
+        raise UserError(f"unknown section {name!r}", hint=hint)
 
 
 def load_toml(path: Path) -> Settings:

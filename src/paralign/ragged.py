@@ -1,11 +1,14 @@
 """Arrays of rows of different lengths, laid end to end: the positions of rows and items in the flat array.
 
-Each function takes NumPy arrays or torch tensors and returns the same kind (torch is not imported here).
+Each function but :func:`batched` takes NumPy arrays or torch tensors and returns the same kind (torch is not imported
+here).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, overload
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +16,11 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["ranges", "row_ids", "row_positions", "row_starts"]
+__all__ = ["batched", "ranges", "row_ids", "row_positions", "row_starts"]
 
 Ints = npt.NDArray[np.int64]
 Integers = npt.NDArray[np.integer]
+T = TypeVar("T")
 
 
 @overload
@@ -111,3 +115,10 @@ def _repeat(values: Any, counts: Any) -> Any:
 def _count(like: Any, size: int) -> Any:
     """Return 0, 1, ..., size - 1, as an array or tensor on the same device as ``like``."""
     return np.arange(size) if isinstance(like, np.ndarray) else like.new_ones(size).cumsum_(0).sub_(1)
+
+
+def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield consecutive lists of ``size`` items; the last may be shorter."""
+    rest = iter(items)
+    while batch := list(islice(rest, size)):
+        yield batch

@@ -99,7 +99,7 @@ def test_tokenized_text_is_split_at_spaces_only(tmp_path):
         ({"method": "hmn"}, "did you mean 'hmm'"),
         ({"symmetrize": "grow"}, "did you mean 'grow-diag'"),
         ({"overrides": ["words.alpa=1"]}, "did you mean 'alpha'"),
-        ({"overrides": ["moco.queue=1"]}, r"only has settings words\.KEY"),
+        ({"overrides": ["moco.queue=1"]}, r"only words\.KEY can be set here"),
         ({"load": "nowhere"}, "nowhere: there is no such folder"),
         ({"load": "a", "save": "b"}, "--save and --load cannot be combined"),
         ({"load": "{tmp}/kept", "overrides": ["words.alpha=1"]}, r"words\.alpha cannot be changed"),

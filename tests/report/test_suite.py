@@ -38,7 +38,7 @@ def cell(
         )  # fmt: skip
         rows.append((row, table))
     write_results(run, rows)
-    return ReportCell(task, kind, system, seed, run, status, 60.0)
+    return ReportCell(task, system, seed, run, status, 60.0)
 
 
 def suite(folder, systems=("control", "base", "ppa")):
@@ -237,9 +237,9 @@ def test_a_loss_is_not_in_the_overall_score(tmp_path):
 def test_a_task_that_a_system_has_not_finished_is_not_in_the_overall_score(tmp_path):
     cells = suite(tmp_path)
     cells = [
-        ReportCell(c.task, c.kind, c.system, c.seed, c.folder, "failed", None, "no | memory")
+        ReportCell(c.task, c.system, c.seed, c.folder, "failed", None, "no | memory")
         if (c.task, c.system) == ("second", "ppa")
-        else ReportCell(c.task, c.kind, c.system, c.seed, c.folder, "not run")
+        else ReportCell(c.task, c.system, c.seed, c.folder, "not run")
         if (c.task, c.seed) == ("first", 1)
         else c
         for c in cells
@@ -271,7 +271,7 @@ def test_one_seed_is_not_tested(tmp_path):
 
 def test_a_control_without_results_does_not_prevent_the_page(tmp_path):
     cells = [cell for cell in suite(tmp_path, ("ppa",)) if cell.seed in (None, 0)]
-    cells.append(ReportCell("first", "pos", "base", 0, tmp_path / "first/base", "failed", 1.0, "boom"))
+    cells.append(ReportCell("first", "base", 0, tmp_path / "first/base", "failed", 1.0, "boom"))
     text = write_suite_report(cells, tmp_path / "report.html", control="base").markdown.read_text()
     assert "* first, base, seed 0: failed: boom" in text
     assert "ppa reaches" in text
@@ -284,7 +284,7 @@ def test_a_control_that_is_the_best_is_not_hidden_by_the_first_sentence(tmp_path
 
 
 def test_a_page_without_results_says_what_is_missing(tmp_path):
-    cells = [ReportCell("pos", "pos", name, 0, tmp_path / name, "not run") for name in ("base", "ppa")]
+    cells = [ReportCell("pos", name, 0, tmp_path / name, "not run") for name in ("base", "ppa")]
     text = write_suite_report(cells, tmp_path / "report.html").markdown.read_text()
     assert "* pos, seed 0: not run: base, ppa" in text
 
@@ -315,7 +315,7 @@ def test_two_bases_are_each_compared_with_their_control(tmp_path):
                     settings={"system": name, "control": system == "control", "origin": base, "data": "de"},
                 )  # fmt: skip
                 write_results(run, [(row, table)])
-                cells.append(ReportCell("pos", "pos", name, seed, run, "done", 1.0))
+                cells.append(ReportCell("pos", name, seed, run, "done", 1.0))
     cells.sort(key=lambda cell: cell.system)
     rows = tables_of(write_suite_report(cells, tmp_path / "report.html").markdown)["Overview"][1:]
     assert [row[0] for row in rows] == ["control a", "ppa a", "control b", "ppa b"]
@@ -345,7 +345,7 @@ def test_one_task_has_the_test_of_its_table(tmp_path, metric, kind, alignments, 
                               model_hash=f"{system} {align}", run=run.name, seeds=Seeds(align=align, finetune=seed),
                               settings={"control": system == "control", "lineage": system})  # fmt: skip
             write_results(run, [(row, table)])
-            cells.append(ReportCell("first", kind, system, seed, run, "done"))
+            cells.append(ReportCell("first", system, seed, run, "done"))
             scores.setdefault(system, {})[seed] = table
     over_items = paired_bootstrap_mean([tuple(np.stack(list(scores[s].values())) for s in ("ppa", "control"))])
     by_seed = [{seed: mean_of(table) for seed, table in scores[s].items()} for s in ("ppa", "control")]

@@ -30,6 +30,7 @@ from paralign.formats.item_errors import ItemError, raise_or_drop
 from paralign.formats.json_lines import is_json_line
 from paralign.formats.lines import MAX_LINE, decode_lines
 from paralign.formats.streams import check_plain, compressed
+from paralign.ragged import batched
 from paralign.sources.readers import line_count
 from paralign.sources.specs import (
     PairSpec,
@@ -46,7 +47,7 @@ from paralign.words.base import AlignerOptions, find_aligner, make_aligner
 from paralign.words.compiled import cpu_threads
 from paralign.words.saved_aligner import SavedAligner
 from paralign.words.statistical import StatisticalAligner
-from paralign.words.word_aligner import BLOCK_PAIRS, WordAligner, blocks_of, map_in_order
+from paralign.words.word_aligner import BLOCK_PAIRS, WordAligner, map_in_order
 from paralign.words.word_links import WordLinks
 
 __all__ = ["align_stream", "can_stream"]
@@ -301,7 +302,7 @@ def _aligned(
     words: Iterator[Words] = zip(sides, sides, strict=True)
     began = last = time.monotonic()
     count = 0
-    for blocks, number in map_in_order(align, blocks_of(words, BLOCK_PAIRS), cpu_threads()):
+    for blocks, number in map_in_order(align, batched(words, BLOCK_PAIRS), cpu_threads()):
         yield blocks, number
         count, now = count + number, time.monotonic()
         if now - last > _PROGRESS_SECONDS:

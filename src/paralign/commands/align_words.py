@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from paralign.commands.arguments import one_or_several
-from paralign.config import merge, parse_override, section
+from paralign.config import check_sections, merge, parse_override, section
 from paralign.console import echo, echo_dropped
 from paralign.corpus.language_identification import language_warnings
 from paralign.errors import UserError
@@ -280,8 +280,7 @@ def parse_overrides(overrides: Sequence[str]) -> list[dict[str, Any]]:
     """
     parsed = [parse_override(text) for text in overrides]
     for settings in parsed:
-        if set(settings) != {"words"}:
-            raise UserError(f"unknown section {min(settings)!r}", hint="this command only has settings words.KEY")
+        check_sections(settings, "words")
     return [dict(section(settings, "words")) for settings in parsed]
 
 

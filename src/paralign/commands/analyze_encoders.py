@@ -16,7 +16,7 @@ from paralign.analyses.parallel_text import parse_parallel_texts
 from paralign.analyses.table import ANALYSES
 from paralign.commands.analyze_results import write_analysis
 from paralign.commands.arguments import check_encoders, one_or_several
-from paralign.config import did_you_mean, merge, parse_override
+from paralign.config import check_sections, did_you_mean, merge, parse_override
 from paralign.console import echo, echo_dropped
 from paralign.corpus.language_identification import language_warnings
 from paralign.device import best_device
@@ -65,9 +65,7 @@ def analyze_encoders(
     """
     check_encoders(models)
     settings = merge(*map(parse_override, overrides))
-    unknown = sorted(set(settings) - {name})
-    if unknown:
-        raise UserError(f"unknown section {unknown[0]!r}", hint=f"only {name}.KEY can be set here")
+    check_sections(settings, name)
     analysis = _find_analysis(name, settings.get(name, {}))
     texts = parse_parallel_texts(text, pairs, lenient=lenient)
     datasets = dataset_names([f"{'-'.join(one.languages)}={one.path}" for one in texts])

@@ -12,7 +12,7 @@ from paralign.analyses.base import AnalyzedEncoder
 from paralign.analyses.probes import ProbeData, ProbesConfig, check_probed_task, probe_encoders
 from paralign.commands.analyze_results import write_analysis
 from paralign.commands.arguments import check_encoders, one_or_several
-from paralign.config import merge, parse_override, resolve
+from paralign.config import check_sections, merge, parse_override, resolve
 from paralign.console import echo, echo_dropped
 from paralign.device import best_device
 from paralign.encoder import Encoder
@@ -74,9 +74,7 @@ def analyze_probes(
         what = "training data" if not train else "test data"
         raise UserError(f"no {what}", hint="--model ENCODER --train LANG=PATH --eval LANG=PATH")
     settings = merge(*map(parse_override, overrides))
-    unknown = sorted(set(settings) - {"probes", "task"})
-    if unknown:
-        raise UserError(f"unknown section {unknown[0]!r}", hint="only probes.KEY and task.KEY can be set here")
+    check_sections(settings, "probes", "task")
     config = resolve(ProbesConfig, settings.get("probes", {}), section="probes")
     kind = find_task_class(task)
     if not issubclass(kind, SupervisedTask):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from paralign.commands.shard_executors import run_processes, run_ray_tasks, submit_to_slurm
-from paralign.config import merge, parse_override, resolve, section
+from paralign.config import check_sections, merge, parse_override, resolve, section
 from paralign.console import echo, rough_duration
 from paralign.corpus.clean import FilterConfig
 from paralign.corpus.exclusion import Source, excluded_sentences, parse_source
@@ -145,8 +145,7 @@ class _Texts:
         if bool(request.pairs) == bool(request.text):
             raise UserError("use either --pairs or --text")
         settings = merge({"data": {"limit": request.limit}}, *map(parse_override, request.overrides))
-        if set(settings) - {"data"}:
-            raise UserError(f"unknown section {min(set(settings) - {'data'})!r}", hint="only data.KEY can be set here")
+        check_sections(settings, "data")
         check_separate_pipes([*request.pairs, *request.text, *request.exclude])
         self.request = request
         self.specs: list[Any] = [*map(parse_pairs, request.pairs), *map(parse_text, request.text)]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from paralign.commands.arguments import one_or_several
-from paralign.config import merge, parse_override, resolve
+from paralign.config import check_sections, merge, parse_override, resolve
 from paralign.console import echo, progress_lines
 from paralign.corpus.build import Tokenize
 from paralign.corpus.check import CheckConfig, SideCheck, TextCheck, check_text
@@ -68,9 +68,7 @@ def check_corpus(
     if not specs:
         raise UserError("no text is given", hint="use --pairs en-de=PATH or --text en=PATH")
     settings = merge(*map(parse_override, overrides))
-    if set(settings) - {"check", "data"}:
-        section = min(set(settings) - {"check", "data"})
-        raise UserError(f"unknown section {section!r}", hint="only check.KEY and data.KEY can be set here")
+    check_sections(settings, "check", "data")
     config = resolve(CheckConfig, settings.get("check", {}), section="check")
     filter = resolve(FilterConfig, settings.get("data", {}), section="data")
     folder = RunFolder(Path(out), "corpus check", command=command, fresh=True)

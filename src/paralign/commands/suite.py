@@ -291,7 +291,6 @@ def _write_page(state: _State, cells: Sequence[SuiteCell], control: str | None, 
     found = [
         ReportCell(
             cell.task.name,
-            cell.task.task,
             cell.system,
             cell.seed,
             cell.folder,

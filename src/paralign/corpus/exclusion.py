@@ -19,12 +19,13 @@ from paralign.formats.squad import load_json
 from paralign.formats.streams import uncompressed_name
 from paralign.formats.tagged_columns import TAG
 from paralign.formats.tmx import is_tmx
+from paralign.ragged import batched
 from paralign.sources.readers import read_rows
 from paralign.sources.specs import PairSpec, TextSpec, parse_pairs, parse_text
 from paralign.text.language_tags import find_tag
 from paralign.text.normalization import normalize
 
-__all__ = ["Source", "batched", "excluded_sentences", "iter_sentences", "no_sentences_error", "parse_source"]
+__all__ = ["BATCH", "Source", "excluded_sentences", "iter_sentences", "no_sentences_error", "parse_source"]
 
 Source = Path | str | PairSpec | TextSpec
 BATCH = 10_000
@@ -77,7 +78,7 @@ def excluded_sentences(sources: Iterable[Source], *, lenient: bool = False) -> t
     for source in sources:
         dropped: Counter[str] = Counter()
         sentences = 0
-        for batch in batched(iter_sentences(source, lenient=lenient, dropped=dropped)):
+        for batch in batched(iter_sentences(source, lenient=lenient, dropped=dropped), BATCH):
             hashes = sentence_hashes(batch)
             sentences += int((hashes != 0).sum())
             hashes_of_all.add_new(hashes[hashes != 0])
@@ -197,15 +198,3 @@ def _strings(node: Any) -> Iterator[str]:
 def _has_languages(node: dict[str, Any]) -> bool:
     """Return whether an object has texts in languages, as in ``{"en": "Hello", "id": "Halo"}``."""
     return any(isinstance(value, str | list) and key.lower() != "id" and find_tag(key) for key, value in node.items())
-
-
-def batched(items: Iterable[Any]) -> Iterator[list[Any]]:
-    """Yield lists of 10,000 items."""
-    batch: list[Any] = []
-    for item in items:
-        batch.append(item)
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

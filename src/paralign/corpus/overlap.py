@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from paralign.corpus.deduplicate import hash_texts
-from paralign.corpus.exclusion import Source, batched, iter_sentences, no_sentences_error
+from paralign.corpus.exclusion import BATCH, Source, iter_sentences, no_sentences_error
+from paralign.ragged import batched
 from paralign.text.normalization import comparison_key
 
 __all__ = ["Overlap", "OverlapSearch", "OverlappingSentence"]
@@ -106,7 +107,7 @@ class OverlapSearch:
 def _hash_test(test: Source, short: int, lenient: bool) -> tuple[Hashes, Hashes, npt.NDArray[np.bool_]]:
     """Return the sorted hashes of the keys and of the texts of a file, and which keys are long."""
     plain, exact, long = [], [], []
-    for batch in batched(iter_sentences(test, lenient=lenient)):
+    for batch in batched(iter_sentences(test, lenient=lenient), BATCH):
         keys = [comparison_key(text) for text in batch]
         rows = [row for row, key in enumerate(keys) if key]
         plain.append(hash_texts(keys[row] for row in rows))

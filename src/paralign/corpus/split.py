@@ -18,12 +18,13 @@ import numpy as np
 import numpy.typing as npt
 
 from paralign.corpus.deduplicate import Hashes, HashSet, hash_texts, sentence_hashes
-from paralign.corpus.exclusion import Source, batched, excluded_sentences
+from paralign.corpus.exclusion import BATCH, Source, excluded_sentences
 from paralign.errors import UserError
 from paralign.folders import atomic_folder, check_new_folder
 from paralign.formats.delimited import HEAD_LINES, check_tsv_head, check_tsv_text
 from paralign.formats.item_errors import ItemError, check_length, raise_or_drop
 from paralign.formats.items import Pair
+from paralign.ragged import batched
 from paralign.sources.readers import read_pairs, read_text
 from paralign.sources.specs import PairSpec, TextSpec
 
@@ -100,10 +101,10 @@ def split_corpus(
     for spec in every:
         counts = _SpecCounts()
         if isinstance(spec, PairSpec):
-            for batch in batched(read_pairs(spec, lenient=lenient, dropped=counts.dropped)):
+            for batch in batched(read_pairs(spec, lenient=lenient, dropped=counts.dropped), BATCH):
                 split.add_pairs(batch, spec, counts, lenient)
         else:
-            for lines in batched(read_text(spec, lenient=lenient, dropped=counts.dropped)):
+            for lines in batched(read_text(spec, lenient=lenient, dropped=counts.dropped), BATCH):
                 split.add_text(lines, spec, counts, lenient)
         rows.append({"spec": str(spec), "read": counts.read, "dropped": dict(+counts.dropped), "given": counts.given})
         total.update(+counts.dropped)

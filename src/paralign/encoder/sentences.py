@@ -200,7 +200,7 @@ def cut_pieces(encoder: EncodesViews, texts: list[str], language: str | None) ->
 
 
 def encoded(
-    encoder: EncodesViews, pieces: Pieces, language: str | None, layers: Sequence[int], budget: int
+    encoder: EncodesViews, pieces: Pieces, language: str | None, layers: Sequence[int], budget: int = BUDGET
 ) -> Iterator[tuple[list[int], list[HiddenStates]]]:
     """Yield the numbers of sentences of similar length and their states of each layer, without dropout."""
     training = encoder.training

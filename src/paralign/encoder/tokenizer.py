@@ -22,6 +22,7 @@ from paralign.encoder.text_encoding import encode_text
 from paralign.errors import UserError
 from paralign.languages import parse_derived
 from paralign.languages.derived_language import reverse_words
+from paralign.ragged import batched
 
 __all__ = [
     "KINDS",
@@ -250,7 +251,7 @@ def _wordpiece(texts: Iterable[str], size: int, names: Mapping[str, str], covera
         trainer = trainers.WordPieceTrainer(
             vocab_size=limit, special_tokens=special + fixed, show_progress=False, **limits
         )
-        backend.train_from_iterator(_blocks(texts), trainer)
+        backend.train_from_iterator(batched(texts, 1000), trainer)
         return dict(backend.get_vocab())
 
     inner = sorted(piece for piece in train(len(special), []) if piece.startswith("##"))
@@ -263,7 +264,7 @@ def _alphabet(texts: Iterable[str], coverage: float) -> list[str]:
     """Return the most frequent characters that together cover a share of the text."""
     normal = _words(models.WordPiece()).normalizer
     counts: Counter[str] = Counter()
-    for block in _blocks(texts):
+    for block in batched(texts, 1000):
         counts.update(normal.normalize_str(" ".join(block)))
     del counts[" "]
     remaining, out = coverage * counts.total(), []
@@ -283,16 +284,5 @@ def _bpe(texts: Iterable[str], size: int, names: Mapping[str, str]) -> Tokenizer
     trainer = trainers.BpeTrainer(
         vocab_size=size, special_tokens=list(names.values()), show_progress=False, initial_alphabet=alphabet
     )
-    backend.train_from_iterator(_blocks(texts), trainer)
+    backend.train_from_iterator(batched(texts, 1000), trainer)
     return backend
-
-
-def _blocks(texts: Iterable[str], size: int = 1000) -> Iterator[list[str]]:
-    block: list[str] = []
-    for text in texts:
-        block.append(text)
-        if len(block) == size:
-            yield block
-            block = []
-    if block:
-        yield block

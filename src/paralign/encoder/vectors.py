@@ -61,7 +61,6 @@ def piece_states(
     language: str | None,
     *,
     layers: Sequence[int],
-    budget: int = BUDGET,
     half: bool = False,
 ) -> list[torch.Tensor]:
     """Return the hidden states of all pieces of sentences, without dropout.
@@ -74,7 +73,6 @@ def piece_states(
         pieces: ids of each sentence, without special pieces.
         language: their language, for the encoder's maps. None: no particular one.
         layers: numbers of the hidden states, 0 for the embeddings.
-        budget: number of padded pieces encoded at once.
         half: whether to multiply in bf16 instead of fp32.
 
     Returns:
@@ -98,7 +96,7 @@ def piece_states(
     def states_of(layers: Sequence[int]) -> list[torch.Tensor]:
         out = [torch.zeros(int(starts[-1]), encoder.width, device=encoder.device) for _ in layers]
         with torch.autocast(encoder.device.type, torch.bfloat16) if half else nullcontext():
-            for rows, hidden in encoded(encoder, windows, language, layers, budget):
+            for rows, hidden in encoded(encoder, windows, language, layers):
                 source, target = [], []
                 for row, begin in zip(rows, hidden[0].view.starts.tolist(), strict=True):
                     offset, first, stop = kept[row]
@@ -110,7 +108,7 @@ def piece_states(
         return out
 
     found = layers_of(
-        lambda: (id(encoder), language, budget, half, tuple(ids.tobytes() for ids in pieces)),
+        lambda: (id(encoder), language, half, tuple(ids.tobytes() for ids in pieces)),
         layers,
         encoder.layers + 1,
         int(starts[-1]) * encoder.width * 4,

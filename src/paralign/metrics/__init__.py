@@ -7,7 +7,7 @@ from paralign.metrics.ratios import ratio
 from paralign.metrics.retrieval import retrieval
 from paralign.metrics.significance import compare_over_seeds, is_significant
 from paralign.metrics.spanning_tree import spanning_tree
-from paralign.metrics.spans import entities, span_counts, span_f1
+from paralign.metrics.spans import entities, span_counts
 from paralign.metrics.spread import interval_over_seeds, mean_sd
 from paralign.metrics.squad import exact_match, f1, normalize_answer
 from paralign.metrics.statistics import item_score
@@ -32,6 +32,5 @@ __all__ = [
     "ratio",
     "retrieval",
     "span_counts",
-    "span_f1",
     "spanning_tree",
 ]

@@ -211,14 +211,13 @@ def compare_resampled(pairs: Sequence[tuple[Resampled, Resampled]]) -> Compariso
 
 
 def bootstrap_interval(
-    items: npt.ArrayLike, resamples: int = 10_000, seed: int = 0, *, statistic: str = "ratio"
+    items: npt.ArrayLike, resamples: int = 10_000, *, statistic: str = "ratio"
 ) -> tuple[float, float]:
     """Return the 95 % percentile interval of one system's score over resamples of its items.
 
     Args:
         items: as in :func:`paired_bootstrap`.
         resamples: number of bootstrap resamples.
-        seed: seed of the resamples.
         statistic: as in :func:`paired_bootstrap`.
 
     Returns:
@@ -227,7 +226,7 @@ def bootstrap_interval(
     stack = _stacked(items)
     if not stack.shape[1]:
         return math.nan, math.nan
-    (resampled,) = resample([stack], resamples, seed, statistic=statistic)
+    (resampled,) = resample([stack], resamples, 0, statistic=statistic)
     assert resampled is not None
     return resampled.interval()
 

@@ -216,13 +216,12 @@ def cka(x: npt.ArrayLike, y: npt.ArrayLike, *, debiased: bool = True) -> float:
     return cka_of_sums(*all_sums, debiased=debiased) if len(a) else math.nan
 
 
-def half_sample_interval(whole: float, halves: Floats, *, level: float = 0.95) -> tuple[float, float]:
-    """Return the interval of an estimate from the estimates of half-samples.
+def half_sample_interval(whole: float, halves: Floats) -> tuple[float, float]:
+    """Return the 95 % interval of an estimate from the estimates of half-samples.
 
     Args:
         whole: the estimate on all items.
         halves: estimates of half-samples; NaN are ignored.
-        level: coverage of the interval.
 
     Returns:
         lower and upper end; NaN for fewer than two half-samples. For a biased estimate this is an interval of its
@@ -231,7 +230,7 @@ def half_sample_interval(whole: float, halves: Floats, *, level: float = 0.95) -
     defined = halves[~np.isnan(halves)]
     if len(defined) < 2 or math.isnan(whole):
         return math.nan, math.nan
-    low, high = np.quantile(defined - defined.mean(), [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(defined - defined.mean(), [0.025, 0.975])
     return float(whole - high), float(whole - low)
 
 

@@ -14,6 +14,8 @@ __all__ = ["LinearProbe", "fit_linear_probe"]
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.int64]
+_ITERATIONS = 500
+"""Maximum of L-BFGS."""
 _NEGLIGIBLE = 1e-6
 """Directions with a smaller share of the largest variance are rounding errors of fp32 and left out."""
 
@@ -43,7 +45,7 @@ class LinearProbe:
 
 
 def fit_linear_probe(
-    rows: Floats, labels: Ints, classes: int, *, penalty: float = 100.0, tolerance: float = 1e-3, iterations: int = 500
+    rows: Floats, labels: Ints, classes: int, *, penalty: float = 100.0, tolerance: float = 1e-3
 ) -> LinearProbe:
     """Fit a multinomial logistic regression.
 
@@ -59,7 +61,6 @@ def fit_linear_probe(
         penalty: strength of the L2 penalty; biases are not penalized.
         tolerance: largest absolute value of the gradient of the mean loss at the end, in units in which the curvature
             at weights of 0 is 1.
-        iterations: maximum number of iterations.
 
     Returns:
         The classifier, in the coordinates of ``rows``.
@@ -101,7 +102,7 @@ def fit_linear_probe(
         return float(loss) / n, np.concatenate([gradient.ravel(), bias_gradient]).astype(np.float64) / n
 
     start = np.concatenate([np.zeros(width * count), np.log(share) / bias_scale])
-    options = {"maxiter": iterations, "maxfun": 2 * iterations, "gtol": tolerance, "ftol": 0.0, "maxcor": 20}
+    options = {"maxiter": _ITERATIONS, "maxfun": 2 * _ITERATIONS, "gtol": tolerance, "ftol": 0.0, "maxcor": 20}
     result = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
     full = np.zeros((rows.shape[1], classes))
     full_bias = np.full(classes, -1e9)  # classes without a row

@@ -22,6 +22,8 @@ __all__ = [
 Vectors = npt.NDArray[np.floating]
 Booleans = npt.NDArray[np.bool_]
 
+_SHRINKAGE = 0.01
+"""Share of the mean variance that is added to the covariance of the discriminant analysis."""
 _ROUNDING = 2e-6
 """Cosines that differ by less are equal: vectors and products of equal sentences differ in their last bits."""
 
@@ -66,19 +68,18 @@ def nearest_mean_identification(vectors: Mapping[str, Vectors]) -> dict[str, Boo
     }
 
 
-def linear_identification(vectors: Mapping[str, Vectors], *, shrinkage: float = 0.01) -> dict[str, Booleans]:
+def linear_identification(vectors: Mapping[str, Vectors]) -> dict[str, Booleans]:
     """Return which held-out rows of each language a linear discriminant analysis assigns to it.
 
     Args:
         vectors: rows by language; means and the covariance within languages are those of every other row. Shape of
             each: [n, d].
-        shrinkage: share of the mean variance that is added to the covariance.
     """
     fit, held_out = _halves(vectors)
     means = np.stack([rows.mean(0, dtype=np.float64) for rows in fit.values()])
     within = np.concatenate([rows - mean for rows, mean in zip(fit.values(), means, strict=True)])
     covariance = within.T @ within / len(within)
-    covariance += (shrinkage * np.trace(covariance) / len(covariance) + 1e-12) * np.eye(len(covariance))
+    covariance += (_SHRINKAGE * np.trace(covariance) / len(covariance) + 1e-12) * np.eye(len(covariance))
     weights = np.linalg.solve(covariance, means.T)
     bias = -(means * weights.T).sum(1) / 2
     return {name: ((rows @ weights + bias).argmax(1) == index) for index, (name, rows) in enumerate(held_out.items())}

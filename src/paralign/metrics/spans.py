@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["entities", "span_counts", "span_f1", "tag_runs"]
+__all__ = ["entities", "span_counts", "tag_runs"]
 
 
 def entities(tags: Sequence[str]) -> list[tuple[int, int, str]]:
@@ -78,24 +78,6 @@ def span_counts(gold: Sequence[str], predicted: Sequence[str]) -> tuple[int, int
         raise ValueError(f"{len(gold)} gold tags but {len(predicted)} predicted ones")
     truth, guess = set(entities(gold)), set(entities(predicted))
     return len(truth & guess), len(truth), len(guess)
-
-
-def span_f1(gold: Sequence[str], predicted: Sequence[str]) -> tuple[float, float]:
-    """Return numerator and denominator of one sentence for micro-averaged F1: ``(2 * correct, gold + predicted)``.
-
-    The ratio of the sums over sentences is seqeval's ``f1_score`` (micro, default mode). A sentence without spans is
-    (0, 0) and has no effect. A data set without spans has no score (:func:`paralign.metrics.ratio` returns NaN, seqeval
-    0).
-
-    Args:
-        gold: [n] tags.
-        predicted: [n] tags of the same words.
-
-    Raises:
-        ValueError: as :func:`span_counts`.
-    """
-    right, truth, guess = span_counts(gold, predicted)
-    return float(2 * right), float(truth + guess)
 
 
 def _parts(tag: str) -> tuple[str, str]:

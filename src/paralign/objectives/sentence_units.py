@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from paralign.batches.views import PairBatch
+from paralign.batches.views import Batch, PairBatch
 from paralign.device import on_device
-from paralign.objectives.base import Step
+from paralign.objectives.base import LayerConfig, Objective, Step
 from paralign.ragged import row_ids, row_positions
 
-__all__ = ["Unit", "Units", "alignment_loss", "alignment_probabilities", "locate_units", "pad_rows", "padded_units"]
+__all__ = [
+    "Unit",
+    "UnitAlignment",
+    "UnitAlignmentConfig",
+    "Units",
+    "alignment_loss",
+    "alignment_probabilities",
+    "locate_units",
+    "pad_rows",
+    "padded_units",
+]
 
 Unit = Literal["piece", "word"]
 Ints = npt.NDArray[np.int64]
@@ -121,3 +134,46 @@ def alignment_loss(row: Tensor, column: Tensor, links: Tensor, sizes: Tensor, ot
     """
     own, other = sizes.clamp_min(1)[:, None, None], other_sizes.clamp_min(1)[:, None, None]
     return -(links * (row / own + column / other)).sum((1, 2)) / 2
+
+
+class UnitAlignmentConfig(LayerConfig):
+    """Settings of :class:`UnitAlignment`."""
+
+    scale: float = Field(default=1.0, gt=0)
+    """Factor of the dot products. awesome-align's 1 suits mBERT; encoders with vectors of other norms need another,
+    so that neither softmax is flat or one-hot."""
+    unit: Unit = "piece"
+    """What is linked: ``piece`` or ``word``, whose vector is the mean of its pieces."""
+
+
+class UnitAlignment(Objective):
+    """Raises the probabilities of links between the units of a pair. The loss, a mean over pairs, has its name."""
+
+    reads: ClassVar[tuple[str, ...]] = ("first", "second")
+    config: UnitAlignmentConfig
+
+    def counts(self, batch: Batch) -> Mapping[str, int]:
+        """Count pairs."""
+        return {self.name: batch.size}
+
+    def forward(self, step: Step) -> Mapping[str, Tensor]:
+        """Return the summed loss of all pairs."""
+        assert isinstance(step.batch, PairBatch)
+        units = [locate_units(step.batch, name, self.config.unit) for name in self.reads]
+        x, y = (padded_units(step, n, u, self.config.layer) for n, u in zip(self.reads, units, strict=True))
+        n, m = (on_device(of_side.sizes, x.device) for of_side in units)
+        with torch.autocast(x.device.type, enabled=False):
+            row, column = alignment_probabilities(x, y, n, m, self.config.scale)
+            total = alignment_loss(row, column, self.links(step.batch, units, row, column), n, m).sum()
+        return {self.name: total}
+
+    @abstractmethod
+    def links(self, batch: PairBatch, units: Sequence[Units], row: Tensor, column: Tensor) -> Tensor:
+        """Return which units are linked. Shape: [B, n, m].
+
+        Args:
+            batch: the batch.
+            units: those of both sentences.
+            row: probabilities over the second sentence. Shape: [B, n, m].
+            column: probabilities over the first sentence. Shape: [B, n, m].
+        """

@@ -35,7 +35,6 @@ class RunInfo(BaseModel):
     more_commands: list[str] = []
     """Later ones that added results to the folder."""
     version: str | None = None
-    started: str | None = None
     seconds: float | None = None
     steps: int | None = None
     pairs_seen: int | None = None

@@ -37,7 +37,6 @@ class ReportCell:
 
     Attributes:
         task: name of the task in the suite.
-        kind: kind of task.
         system: name of the system.
         seed: the seed. None: it has none.
         folder: folder of the run.
@@ -47,7 +46,6 @@ class ReportCell:
     """
 
     task: str
-    kind: str
     system: str
     seed: int | None
     folder: Path

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationInfo, create_model, field_validator
 
 from paralign.batches.views import ViewsConfig
-from paralign.config import Config, load_named_toml, merge, parse_override, resolve, section, toml_files
+from paralign.config import Config, check_sections, load_named_toml, merge, parse_override, resolve, section, toml_files
 from paralign.corpus.clean import FilterConfig
 from paralign.encoder.tokenizer import TokenizerConfig
 from paralign.errors import UserError
@@ -189,7 +189,5 @@ def task_section(settings: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         UserError: for any other section.
     """
-    for name in settings:
-        if name != "task":
-            raise UserError(f"unknown setting {name!r}", hint="only task.KEY can be set here")
+    check_sections(settings, "task")
     return dict(section(settings, "task"))

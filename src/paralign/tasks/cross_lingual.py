@@ -1,17 +1,19 @@
-"""Functions shared by the tasks that compare vectors of two languages without training."""
+"""What the tasks share that compare two languages without training."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from paralign.encoder import Encoder
 from paralign.encoder.vectors import sentence_vectors
+from paralign.tasks.base import Task
 
-__all__ = ["resolve_layer", "result_language", "sentence_vectors_of_both"]
+__all__ = ["CrossLingualTask", "resolve_layer", "result_language", "sentence_vectors_of_both"]
 
 Vectors = dict[str, npt.NDArray[np.float32]]
 
@@ -24,6 +26,20 @@ def result_language(languages: tuple[str, str]) -> str:
     """
     source, target = languages
     return source if target == "en" else target
+
+
+class CrossLingualTask(Task):
+    """A task without training, whose data have ``languages`` and the texts of both, ``source`` and ``target``."""
+
+    trains: ClassVar[bool] = False
+
+    def language(self, data: Any) -> str:
+        """Return the language that is not English, otherwise the second."""
+        return result_language(data.languages)
+
+    def texts_by_language(self, data: Any) -> Iterable[tuple[str, Iterable[str]]]:
+        """Return both languages with their texts."""
+        return zip(data.languages, (data.source, data.target), strict=True)
 
 
 def resolve_layer(encoder: Encoder, layer: float | None) -> int:

@@ -24,15 +24,14 @@ class LabelHead(TaskHead):
     Args:
         encoder: the encoder it reads.
         labels: names of the labels; ``Example.labels`` are indices into them.
-        dropout: dropout of the states.
     """
 
     name: ClassVar[str] = "label"
 
-    def __init__(self, encoder: Encoder, labels: Sequence[str], dropout: float = 0.1) -> None:
+    def __init__(self, encoder: Encoder, labels: Sequence[str]) -> None:
         super().__init__(encoder)
         self.names = tuple(labels)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = nn.Dropout(0.1)
         self.linear = linear_layer(encoder.width, len(self.names))
 
     def counts(self, batch: Batch) -> Mapping[str, int]:

@@ -25,8 +25,8 @@ from paralign.results import Where
 from paralign.smallworld.concepts import CONCEPTS
 from paralign.smallworld.world import get_grammar
 from paralign.sources.specs import PairSpec, parse_pairs, smallworld_range
-from paralign.tasks.base import Score, Task, TaskConfig
-from paralign.tasks.cross_lingual import resolve_layer, result_language
+from paralign.tasks.base import Score, TaskConfig
+from paralign.tasks.cross_lingual import CrossLingualTask, resolve_layer
 from paralign.text.normalization import normalize
 
 __all__ = ["Lexicon", "LexiconConfig", "LexiconInduction", "word_vectors"]
@@ -84,7 +84,7 @@ class Lexicon:
         return out
 
 
-class LexiconInduction(Task):
+class LexiconInduction(CrossLingualTask):
     """Precision at 1, 5 and 10 by cosine and by CSLS with 10 neighbors (Conneau et al. 2018); nothing is trained.
 
     Items are the distinct source words. A word with several translations is right if one of them is among the first k,
@@ -93,7 +93,6 @@ class LexiconInduction(Task):
     """
 
     name: ClassVar[str] = "lexicon"
-    trains: ClassVar[bool] = False
     items_are_words: ClassVar[bool] = True
     Config: ClassVar[type[TaskConfig]] = LexiconConfig
     config: LexiconConfig
@@ -130,10 +129,6 @@ class LexiconInduction(Task):
             )
         return data
 
-    def language(self, data: Lexicon) -> str:
-        """Return the language that is not English, otherwise the second."""
-        return result_language(data.languages)
-
     def texts_of(self, data: Lexicon) -> Iterable[Sequence[str]]:
         """Return both words of each pair."""
         return ((data.source[i], data.target[j]) for i, j in data.gold.tolist())
@@ -141,10 +136,6 @@ class LexiconInduction(Task):
     def gold_of(self, data: Lexicon) -> Iterable[Sequence[str]]:
         """Return the words to choose from; the translations are in :meth:`texts_of`."""
         return (data.target,)
-
-    def texts_by_language(self, data: Lexicon) -> Iterable[tuple[str, Iterable[str]]]:
-        """Return both languages with their texts."""
-        return zip(data.languages, (data.source, data.target), strict=True)
 
     def baselines(self, data: Lexicon) -> Mapping[str, Mapping[str, float]]:
         """Return the baseline ``chance``: target words in random order."""

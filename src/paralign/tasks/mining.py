@@ -23,8 +23,8 @@ from paralign.objectives import Objective
 from paralign.results import Where
 from paralign.sources.readers import read_mining
 from paralign.sources.specs import parse_pairs
-from paralign.tasks.base import Score, Task, TaskConfig
-from paralign.tasks.cross_lingual import resolve_layer, result_language, sentence_vectors_of_both
+from paralign.tasks.base import Score, TaskConfig
+from paralign.tasks.cross_lingual import CrossLingualTask, resolve_layer, sentence_vectors_of_both
 
 __all__ = ["Corpora", "Mining", "MiningConfig"]
 
@@ -68,7 +68,7 @@ class Corpora:
         return len(self.texts.source) + len(self.texts.target)
 
 
-class Mining(Task):
+class Mining(CrossLingualTask):
     """F1, precision and recall of extracted pairs, as LASER and XTREME score BUCC; nothing is trained.
 
     The ids of repeated sentences cannot be distinguished, so their pairs are not extracted, as in those scorers; their
@@ -76,7 +76,6 @@ class Mining(Task):
     """
 
     name: ClassVar[str] = "mining"
-    trains: ClassVar[bool] = False
     accepts_causal: ClassVar[bool] = True
     Config: ClassVar[type[TaskConfig]] = MiningConfig
     config: MiningConfig
@@ -103,10 +102,6 @@ class Mining(Task):
             hint = "raise --limit" if limit is not None else None
             raise UserError("there are no gold pairs of these sentences to score", where=where.path, hint=hint)
         return Corpora(where.languages, texts)
-
-    def language(self, data: Corpora) -> str:
-        """Return the language that is not English, otherwise the second."""
-        return result_language(data.languages)
 
     def texts_of(self, data: Corpora) -> Iterable[Sequence[str]]:
         """Return every sentence of both sides."""

@@ -18,8 +18,8 @@ from paralign.objectives import Objective
 from paralign.results import Where
 from paralign.sources.readers import read_pairs
 from paralign.sources.specs import parse_pairs
-from paralign.tasks.base import Score, Task, TaskConfig
-from paralign.tasks.cross_lingual import resolve_layer, result_language, sentence_vectors_of_both
+from paralign.tasks.base import Score, TaskConfig
+from paralign.tasks.cross_lingual import CrossLingualTask, resolve_layer, sentence_vectors_of_both
 
 __all__ = ["Retrieval", "RetrievalConfig"]
 
@@ -46,7 +46,7 @@ class RetrievalConfig(TaskConfig):
     last."""
 
 
-class Retrieval(Task):
+class Retrieval(CrossLingualTask):
     """Accuracy of finding the translation among all sentences of the set, in both directions; nothing is trained.
 
     Vectors are pooled by [CLS] (the last piece in causal language models) and by the mean, and compared by cosine and
@@ -54,7 +54,6 @@ class Retrieval(Task):
     """
 
     name: ClassVar[str] = "retrieval"
-    trains: ClassVar[bool] = False
     accepts_causal: ClassVar[bool] = True
     Config: ClassVar[type[TaskConfig]] = RetrievalConfig
     config: RetrievalConfig
@@ -71,17 +70,9 @@ class Retrieval(Task):
             raise UserError(message, where=", ".join(where.paths))
         return Parallel(where.languages, [p.source for p in pairs], [p.target for p in pairs])
 
-    def language(self, data: Parallel) -> str:
-        """Return the language that is not English, otherwise the second."""
-        return result_language(data.languages)
-
     def texts_of(self, data: Parallel) -> Iterable[Sequence[str]]:
         """Return both sentences of each pair."""
         return zip(data.source, data.target, strict=True)
-
-    def texts_by_language(self, data: Parallel) -> Iterable[tuple[str, Iterable[str]]]:
-        """Return both languages with their texts."""
-        return zip(data.languages, (data.source, data.target), strict=True)
 
     def baselines(self, data: Parallel) -> Mapping[str, Mapping[str, float]]:
         """Return the baseline ``chance``: a random one of the n sentences."""

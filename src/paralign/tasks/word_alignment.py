@@ -16,8 +16,8 @@ from paralign.results import Where
 from paralign.sources.readers import line_count, read_pairs
 from paralign.sources.smallworld import smallworld_gold
 from paralign.sources.specs import check_order, parse_pairs, smallworld_range
-from paralign.tasks.base import Score, Task, TaskConfig
-from paralign.tasks.cross_lingual import result_language
+from paralign.tasks.base import Score, TaskConfig
+from paralign.tasks.cross_lingual import CrossLingualTask
 from paralign.text.words import word_spans
 from paralign.words.similarity import SimilarityConfig, align_by_similarity
 from paralign.words.word_vectors import link_layer
@@ -50,14 +50,13 @@ class Linked:
         return len(self.pairs)
 
 
-class WordAlignment(Task):
+class WordAlignment(CrossLingualTask):
     """Alignment error rate, precision, recall and F1 of links by similarity (Och and Ney 2003); nothing is trained.
 
     Items are sentence pairs.
     """
 
     name: ClassVar[str] = "alignment"
-    trains: ClassVar[bool] = False
     accepts_causal: ClassVar[bool] = True
     Config: ClassVar[type[TaskConfig]] = WordAlignmentConfig
     config: WordAlignmentConfig
@@ -106,10 +105,6 @@ class WordAlignment(Task):
             all_gold = [GoldLinks(pair_links, pair_links) for pair_links in smallworld_gold(where, indices)]
         gold = [all_gold[index] for index in kept]
         return Linked(where.languages, pairs[:limit], sizes[:limit], gold[:limit], tokenized)
-
-    def language(self, data: Linked) -> str:
-        """Return the language that is not English, otherwise the second."""
-        return result_language(data.languages)
 
     def texts_of(self, data: Linked) -> Iterable[Sequence[str]]:
         """Return both sentences of each pair."""

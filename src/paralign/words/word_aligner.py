@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
 from paralign.errors import UserError
+from paralign.ragged import batched
 from paralign.text.normalization import normalize
 from paralign.text.words import word_spans
 from paralign.words.bitext import Bitext
@@ -19,7 +19,7 @@ from paralign.words.saved_aligner import SavedAligner, TablePosteriors
 from paralign.words.symmetrization import check_symmetrization
 from paralign.words.word_links import WordLinks
 
-__all__ = ["BLOCK_PAIRS", "WordAligner", "blocks_of", "map_in_order"]
+__all__ = ["BLOCK_PAIRS", "WordAligner", "map_in_order"]
 
 Sentence = str | Sequence[str]
 """A text, or a list of words."""
@@ -88,7 +88,7 @@ class WordAligner:
             UserError: for an item that is not two sentences, with its number from 0.
         """
         words = (_pair(number, pair) for number, pair in enumerate(pairs))
-        for links in map_in_order(self.links, blocks_of(words, BLOCK_PAIRS), cpu_threads()):
+        for links in map_in_order(self.links, batched(words, BLOCK_PAIRS), cpu_threads()):
             yield from links
 
     def links(self, pairs: Sequence[tuple[Sequence[str], Sequence[str]]], *, probabilities: bool = False) -> WordLinks:
@@ -102,13 +102,6 @@ class WordAligner:
         posteriors = TablePosteriors(self._saved, bitext)
         method, threshold = self.symmetrization, self._threshold
         return decode(posteriors, bitext, method, pairs=len(pairs), threshold=threshold, probabilities=probabilities)
-
-
-def blocks_of(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Yield consecutive lists of ``size`` items; the last may be shorter."""
-    rest = iter(items)
-    while block := list(islice(rest, size)):
-        yield block
 
 
 def map_in_order(function: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[R]:

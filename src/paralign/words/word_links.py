@@ -47,7 +47,6 @@ class WordLinks:
         rows: Sequence[Ints],
         source: Sequence[Ints],
         target: Sequence[Ints],
-        posterior: Sequence[npt.NDArray[np.float32]] | None = None,
     ) -> WordLinks:
         """Sort links that are in any order.
 
@@ -56,18 +55,15 @@ class WordLinks:
             rows: the sentence pair of each link, as a list of arrays that are concatenated.
             source: the source word of each link, likewise.
             target: the target word of each link, likewise.
-            posterior: the probability of each link, likewise. Default ``None``: no probabilities.
         """
         row, first, second = map(_concatenate, (rows, source, target))
         order = np.lexsort((second, first, row))
         starts = np.zeros(pairs + 1, np.int64)
         np.cumsum(np.bincount(row, minlength=pairs), out=starts[1:])
-        probability = None if posterior is None else _concatenate(posterior)[order].astype(np.float32)
         return cls(
             starts,
             first[order].astype(np.int32, copy=False),
             second[order].astype(np.int32, copy=False),
-            probability,
         )
 
     @classmethod
