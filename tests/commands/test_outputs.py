@@ -147,3 +147,26 @@ def test_a_pipe_is_read_by_one_input(folder, capsys, command):
     said = capsys.readouterr().err
     assert "two inputs, but can be read only once (give a file)" in said or "same file is given for both sides" in said
     assert {path.name for path in folder.iterdir()} == {*FILES, "pipe"}
+
+
+@pytest.mark.parametrize("command", [
+    "corpus convert --pairs en-de=a.tsv --out link",
+    "corpus convert --pairs en-de=a.tsv --out link.en,b.de",
+    "corpus order --text de=t.conllu --out link",
+    "words --pairs en-de=a.tsv --out link",
+    "words --pairs en-de=a.tsv --out links --posteriors link",
+    "words --pairs en-de=a.tsv --out link --learn-from 1",
+])  # fmt: skip
+def test_of_a_symbolic_link_the_file_that_it_points_to_is_replaced(folder, capsys, command):
+    name = "link.en" if "link.en" in command else "link.tsv" if "convert" in command else "link"
+    command = command.replace("--out link", "--out link.tsv") if name == "link.tsv" else command
+    (folder / "kept").mkdir()
+    (folder / "kept" / "mine").write_text("mine")
+    (folder / name).symlink_to("kept/mine")
+    assert main(command.split()) == 2
+    assert "already exists (use --force to replace it)" in capsys.readouterr().err
+    assert (folder / "kept" / "mine").read_text() == "mine"
+    assert main([*command.split(), "--force"]) == 0
+    assert (folder / name).is_symlink()
+    assert [path.name for path in (folder / "kept").iterdir()] == ["mine"]
+    assert (folder / "kept" / "mine").read_text() != "mine"

@@ -24,12 +24,13 @@ from paralign.config import merge
 from paralign.console import echo, echo_dropped
 from paralign.digests import file_digest
 from paralign.errors import UserError
-from paralign.folders import ResumableFiles, check_outputs
+from paralign.folders import check_outputs
 from paralign.formats.delimited import check_header, is_bars_line, is_tabs_line, split_sides
 from paralign.formats.item_errors import ItemError, raise_or_drop
 from paralign.formats.json_lines import is_json_line
 from paralign.formats.lines import MAX_LINE, decode_lines
 from paralign.formats.streams import check_plain, compressed
+from paralign.resumable import ResumableFiles
 from paralign.sources.readers import line_count
 from paralign.sources.specs import (
     PairSpec,
@@ -154,14 +155,15 @@ def align_stream(
         },
     )
     learned = paths[0].with_name(f".{paths[0].name}.aligner")
-    with ResumableFiles(paths, identity) as output:
-        if output.changed:
-            changed = " and ".join(output.changed)
-            echo(f"WARNING {out}: starting again: {changed} changed since the run that was stopped", quiet=quiet)
-        if output.done is not None:
-            echo(f"{out}: continuing after {output.done:,} pairs", quiet=quiet)
-        count = output.done or 0
-        try:
+    output = ResumableFiles(paths, identity)
+    try:
+        with output:
+            if output.changed:
+                changed = " and ".join(output.changed)
+                echo(f"WARNING {out}: starting again: {changed} changed since the run that was stopped", quiet=quiet)
+            if output.done is not None:
+                echo(f"{out}: continuing after {output.done:,} pairs", quiet=quiet)
+            count = output.done or 0
             if learn_from is not None and (output.done is None or not learned.is_dir()):
                 shutil.rmtree(learned, ignore_errors=True)
                 _learn(aligner, replace(options, save=learned), learn_from)
@@ -173,9 +175,10 @@ def align_stream(
                 count += number
             if not count:  # no pairs: a compressed file must not be empty
                 output.write([_compressed(b"", suffix) for suffix in suffixes], 0)
-        except UserError:
+    except BaseException:
+        if not output.kept:
             shutil.rmtree(learned, ignore_errors=True)
-            raise
+        raise
     if learn_from is not None and save is not None:
         shutil.move(learned, save)
     shutil.rmtree(learned, ignore_errors=True)
