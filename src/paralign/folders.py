@@ -263,18 +263,25 @@ def check_new_folder(folder: Path) -> None:
     Raises:
         UserError: if it exists or cannot be created.
     """
-    if folder.exists():
+    if os.path.lexists(folder):
         raise UserError("already exists", where=folder, hint="choose another folder, or remove this one")
     check_can_create(folder)
 
 
-def check_outputs(outputs: Iterable[str | Path], inputs: Iterable[str | Path], *, force: bool = False) -> None:
+def check_outputs(
+    outputs: Iterable[str | Path],
+    inputs: Iterable[str | Path],
+    *,
+    force: bool = False,
+    folder: str | Path | None = None,
+) -> None:
     """Check that output files can be written, are neither the same file nor an input, and do not exist.
 
     Args:
         outputs: the output files.
         inputs: the files that are read; ``-`` is standard input.
         force: existing files are replaced; of a symbolic link, the file that it points to. An input never is.
+        folder: an output folder, which is never replaced. Default ``None``: there is none.
 
     Raises:
         UserError: naming the first file that cannot be written, or ``-``: commands that write to standard output do not
@@ -286,7 +293,7 @@ def check_outputs(outputs: Iterable[str | Path], inputs: Iterable[str | Path], *
             raise UserError("cannot be written to standard output", where=output, hint="name a file")
         if is_special(output):
             continue  # written to, not replaced
-        require_folder(output.parent)
+        require_folder((output.resolve() if output.is_symlink() else output).parent)
         if output.is_dir():
             raise UserError("is a folder, not a file", where=output, hint="name a file")
         if output.resolve() in used:
@@ -296,6 +303,11 @@ def check_outputs(outputs: Iterable[str | Path], inputs: Iterable[str | Path], *
         if output.exists() and not force:
             raise UserError("already exists", where=output, hint="use --force to replace it")
         used.add(output.resolve())
+    if folder is not None:
+        check_new_folder(Path(folder))
+        if used & {Path(folder).resolve(), *Path(folder).resolve().parents}:
+            message = "the output folder is, or is in, an input or another output"
+            raise UserError(message, where=folder, hint="name another folder")
 
 
 def is_special(path: Path) -> bool:

@@ -119,7 +119,7 @@ def align_stream(
     spec, to_stdout = parse_pairs(pairs), str(out) == "-"
     _check_options(spec, method, load, learn_from, part, limit, to_stdout, posteriors)
     paths = [Path(path) for path in (None if to_stdout else out, posteriors) if path is not None]
-    check_outputs(paths, input_files([spec]), force=force)
+    check_outputs(paths, input_files([spec]), force=force, folder=save)
     options = AlignerOptions(
         spec, symmetrize=symmetrize, tokenized=tokenized, save=save, load=load, lenient=lenient, quiet=quiet
     )
