@@ -240,6 +240,11 @@ def test_predictions_are_in_the_format_of_the_task(base, tmp_path, capsys, monke
     rows = [line.split("\t") for line in path.read_text().splitlines()]
     assert [row[:2] for row in rows] == [line.split("\t") for line in bare.read_text().splitlines()]
     assert {row[2] for row in rows} <= {"entailment", "neutral", "contradiction"}
+    (tmp_path / "old").write_text("old")
+    (tmp_path / "link").symlink_to("old")
+    paralign.predict(str(model), data=f"en={bare}", out=tmp_path / "link", force=True, quiet=True)
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "old").read_text() == path.read_text()
     pipe, read = tmp_path / "pipe", []
     os.mkfifo(pipe)
     reader = threading.Thread(target=lambda: read.append(pipe.read_text()), daemon=True)
