@@ -213,3 +213,11 @@ def test_one_warning_names_the_characters_that_no_font_has(monkeypatch, tmp_path
     assert "\u5bf9" in paths[0].read_text(encoding="utf-8")
     write_figures([PageFigure("Words", "three", panels=[Panel("abc", curve(), "")])], tmp_path / "s.figures")
     assert capsys.readouterr().err == ""
+
+
+def test_a_saved_figure_of_four_panels_has_two_rows_of_equal_length(tmp_path):
+    for count in (2, 3, 4, 5):
+        panels = [Panel(str(k), curve(), "") for k in range(count)]
+        write_figures([PageFigure("Words", str(count), panels=panels)], tmp_path)
+    widths = [ET.parse(tmp_path / f"words-{count}.svg").getroot().get("width") for count in (2, 3, 4, 5)]
+    assert widths[0] == widths[2] != widths[1] == widths[3]

@@ -48,7 +48,7 @@ def write_figures(figures: Iterable[Figure], folder: Path) -> list[Path]:
         for suffix in FIGURE_FORMATS:
             path = folder / f"{stem}.{suffix}"
             with atomic_file(path) as file:
-                columns = 2 if figure.wide else 3
+                columns = 2 if figure.wide or len(plots) == 4 else 3
                 missing |= save_plots(file, plots, legend, format=suffix, key=stem, columns=columns)
             written.append(path)
     if missing:
