@@ -48,6 +48,13 @@ def unlink_folders(app: Sphinx, doctree: nodes.document) -> None:
             link.replace_self(link.children)
 
 
+def keep_colons(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """Begin attributes with an empty comment: napoleon takes text before a colon in their first line for a type."""
+    if what in ("attribute", "data", "property"):
+        lines[:0] = ["..", ""]
+
+
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
     app.connect("doctree-read", unlink_folders)
+    app.connect("autodoc-process-docstring", keep_colons, priority=400)  # before napoleon

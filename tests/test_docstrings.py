@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import importlib
 import inspect
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,23 @@ def test_examples_of_other_names_are_found():
 @pytest.mark.parametrize("name", PUBLIC)
 def test_a_public_name_has_a_docstring(name):
     assert getattr(paralign, name).__doc__
+
+
+def types_in_returns(source: str) -> list[str]:
+    """First lines of `Returns` sections in which napoleon takes the text before a colon for a type."""
+    first_lines = re.findall(r"^ *Returns:\n *(.*)$", source, re.MULTILINE)
+    return [line for line in first_lines if ":" in re.sub(r"(:[a-z]+:)?`+[^`]*`+", "", line)]
+
+
+@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
+def test_a_returns_section_describes_no_type(path):
+    assert types_in_returns(path.read_text(encoding="utf-8")) == []
+
+
+def test_a_type_in_a_returns_section_is_found():
+    section = '"""Return it.\n\n    Returns:\n        {}\n    """'
+    assert types_in_returns(section.format("Shape: [n].")) == ["Shape: [n]."]
+    assert types_in_returns(section.format("What :meth:`forward` returns, as ``{a: b}``.")) == []
 
 
 def test_slow_names_exist():

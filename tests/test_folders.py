@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ from safetensors.numpy import save_file
 
 from paralign import folders
 from paralign.errors import UserError
-from paralign.folders import ResumableFiles, atomic_file, atomic_folder
+from paralign.folders import atomic_file, atomic_folder
+from paralign.formats.streams import open_output
+from paralign.resumable import ResumableFiles
 
 
 def names(folder):
@@ -30,7 +33,7 @@ def test_an_unwritable_place_is_named_and_not_a_temporary_file(tmp_path, monkeyp
     def denied(*args, **settings):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(tmp_path / ".out.part"))
 
-    monkeypatch.setattr("pathlib.Path.open", denied)
+    monkeypatch.setattr("pathlib.Path.open" if write is atomic_folder else "os.open", denied)
     with (
         pytest.raises(UserError, match=r"/out: the folder is not writable \(choose another folder\)"),
         write(tmp_path / "out"),
@@ -141,7 +144,7 @@ def test_other_errors_pass_unchanged(tmp_path, error):
 
 def test_a_second_process_cannot_begin_while_a_folder_is_flushed(tmp_path, monkeypatch):
     refused = []
-    flush = folders._flush
+    flush = folders.flush
 
     def begin(file):
         flush(file)
@@ -150,7 +153,7 @@ def test_a_second_process_cannot_begin_while_a_folder_is_flushed(tmp_path, monke
                 fail(tmp_path / "out", ValueError())
             refused.append(file.name)
 
-    monkeypatch.setattr(folders, "_flush", begin)
+    monkeypatch.setattr(folders, "flush", begin)
     with atomic_folder(tmp_path / "out") as folder:
         (folder / "first").write_text("1")
     assert "first" in refused
@@ -214,21 +217,137 @@ def test_a_file_appears_when_it_is_complete(tmp_path):
     assert (tmp_path / "a.txt.part").read_text() == "mine"
 
 
+def test_a_file_that_two_write_is_that_of_the_last(tmp_path):
+    path = tmp_path / "a.txt"
+    (tmp_path / ".a.txt.part").write_text("of a killed process")
+    with atomic_file(path) as first:
+        first.write(b"first")
+        with atomic_file(path) as second:
+            second.write(b"second")
+        assert path.read_bytes() == b"second"
+        with pytest.raises(KeyboardInterrupt), atomic_file(path):
+            raise KeyboardInterrupt
+    assert path.read_bytes() == b"first"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def _write_often(path, letter):
+    for _ in range(50):
+        with atomic_file(path) as out:
+            for _ in range(20):
+                out.write(letter * 10_000)
+
+
+def test_processes_that_write_one_file_do_not_mix(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=_write_often, args=(tmp_path / "a", letter)) for letter in (b"x", b"y", b"z")]
+    for writer in writers:
+        writer.start()
+    while any(writer.is_alive() for writer in writers):
+        if (tmp_path / "a").exists():
+            content = (tmp_path / "a").read_bytes()
+            assert content == content[:1] * 200_000
+    assert [writer.exitcode for writer in writers] == [0, 0, 0]
+    assert names(tmp_path) == ["a"]
+
+
+def full(handle):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_leaves_the_older_file_and_names_it(tmp_path, monkeypatch):
+    (tmp_path / "a").write_text("old")
+    monkeypatch.setattr("os.fsync", full)
+    with (
+        pytest.raises(UserError, match=r"/a: the disk is full \(free some space; nothing was changed\)"),
+        open_output(tmp_path / "a") as out,
+    ):
+        out.write(b"new")
+    assert (tmp_path / "a").read_text() == "old"
+    assert names(tmp_path) == ["a"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="no /dev/full here")
+@pytest.mark.parametrize("name", ["a.txt", "a.txt.gz", "a.txt.zst"])
+def test_of_several_files_the_one_on_the_full_disk_is_named(tmp_path, name):
+    (tmp_path / name).symlink_to("/dev/full")
+    noise = np.random.default_rng(0).bytes(100_000)
+
+    def write():
+        with open_output(tmp_path / name) as first, open_output(tmp_path / "b") as second:
+            second.write(b"x")
+            for _ in range(10):
+                first.write(noise)
+
+    with pytest.raises(UserError, match=rf"/{name}: the disk is full"):
+        write()
+    assert names(tmp_path) == [name]
+
+
+def test_files_on_a_full_disk_can_be_continued(tmp_path, monkeypatch):
+    paths = [tmp_path / "a", tmp_path / "b"]
+
+    def write(blocks, *, checkpoint):
+        with ResumableFiles(paths, {"x": 1}) as out:
+            done = out.done
+            for _ in range(blocks):
+                out.write([b"1", b"22"], 1)
+            if checkpoint:
+                out.checkpoint()
+            with monkeypatch.context() as patch:
+                if checkpoint is not None:
+                    patch.setattr("os.fsync", full)
+                    out.write([b"3", b"3"], 1)
+                    out.checkpoint()
+        return done
+
+    with pytest.raises(UserError, match=r"/a: the disk is full \(free some space; nothing was changed\)"):
+        write(0, checkpoint=False)  # before the first record
+    with pytest.raises(UserError, match=r"/a: the disk is full \(free some space, and run the same command again to"):
+        write(3, checkpoint=True)
+    assert not any(path.exists() for path in paths)
+    assert write(2, checkpoint=None) == 3
+    assert [path.read_bytes() for path in paths] == [b"1" * 5, b"22" * 5]
+    assert names(tmp_path) == ["a", "b"]
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_of_a_symbolic_link_the_file_that_it_points_to_is_written(tmp_path, exists):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "other").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / name).symlink_to(f"data/{name}")
+        if exists:
+            (tmp_path / "data" / name).write_text("old")
+    with atomic_file(tmp_path / "a") as out:
+        out.write(b"new")
+    with ResumableFiles([tmp_path / "b"], {}) as files:
+        files.write([b"new"], 1)
+    for name in ("a", "b"):
+        assert (tmp_path / name).is_symlink()
+        assert (tmp_path / "data" / name).read_text() == "new"
+    assert names(tmp_path) == ["a", "b", "data", "other"]
+    assert names(tmp_path / "data") == ["a", "b"]
+
+
 def test_a_system_without_locks_is_not_an_error(tmp_path):
     """On Windows there is no module ``fcntl``."""
     code = """
 import sys
 sys.modules["fcntl"] = None
 from pathlib import Path
-from paralign.folders import atomic_folder
+from paralign.folders import atomic_file, atomic_folder
 from paralign.runs.folder import RunFolder
 out = Path(sys.argv[1])
 with atomic_folder(out / "made") as part:
     (part / "file").write_text("text")
+with atomic_file(out / "made/file2") as file:
+    file.write(b"more")
 run = RunFolder(out / "run", "align")
 run.begin({})
 run.save(status="done")
-print((out / "made/file").read_text(), RunFolder(out / "run", "align", resume=True).finished)
+print(*((out / "made" / name).read_text() for name in ("file", "file2")))
+print(RunFolder(out / "run", "align", resume=True).finished)
 """
     ran = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
-    assert ran.stdout.split() == ["text", "True"]
+    assert ran.stdout.split() == ["text", "more", "True"]

@@ -14,7 +14,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command.
 
     Returns:
-        The exit code: 0 success; 1 an error in paralign; 2 wrong input or settings (one line on standard error, no
+        The exit code. 0 success; 1 an error in paralign; 2 wrong input or settings (one line on standard error, no
         traceback); 3 problems in text (``corpus check``); 130 or 143 stopped by Ctrl-C or SIGTERM, after a checkpoint
         was saved; 141 the reader of the output closed the pipe (``paralign list recipes | head -1``).
     """

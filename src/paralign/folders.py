@@ -1,20 +1,18 @@
-"""Atomic writes: a folder or a file appears under its name only when all of it is on disk; files can be resumed."""
+"""Atomic writes: a folder or a file appears under its name only when all of it is on disk; checks of outputs."""
 
 from __future__ import annotations
 
 import errno
-import json
+import io
 import os
 import shutil
 import stat
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any
 
-from paralign.digests import digested, read_object
 from paralign.errors import UserError
 
 try:
@@ -23,25 +21,30 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 __all__ = [
-    "ResumableFiles",
+    "FULL",
+    "OutputFile",
+    "acquire",
     "atomic_file",
     "atomic_folder",
     "check_can_create",
     "check_new_folder",
     "check_outputs",
+    "check_still_there",
+    "flush",
     "is_special",
     "lock",
     "require_folder",
+    "sync",
+    "written_file",
 ]
 
-_FULL = {
+FULL = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
     errno.EFBIG: "a file would be larger than the system allows",
 }
 _DENIED = {errno.EACCES: "the folder is not writable", errno.EROFS: "the file system is read-only"}
 _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
-_CHECKPOINT_SECONDS = 2.0
 
 
 @contextmanager
@@ -71,12 +74,12 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     except FileNotFoundError:
         raise UserError("another process has just written this folder", where=path) from None
     except OSError as error:
-        if reason := (_FULL | _DENIED).get(error.errno or 0):
+        if reason := (FULL | _DENIED).get(error.errno or 0):
             raise UserError(reason, where=path, hint="choose another folder") from error
         raise
     with lock_file:
-        _acquire(lock_file, path)
-        _check_still_there(part / "lock", lock_file, path, "folder")
+        acquire(lock_file, path)
+        check_still_there(part / "lock", lock_file, path, "folder")
         written = False
         try:
             for leftover in part.iterdir():
@@ -85,14 +88,14 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
             yield part
             for file in (*part.rglob("*"), part):
                 _make_readable(file, part)
-                _flush(file)
+                flush(file)
             if path.exists():
                 shutil.rmtree(old, ignore_errors=True)
                 path.rename(old)
             part.rename(path)  # the lock with it, so that no other process can begin before
             written = True
             (path / "lock").unlink()
-            _flush(path.parent)
+            flush(path.parent)
             shutil.rmtree(old, ignore_errors=True)
         except Exception as error:
             if reason := _full_disk(error):
@@ -107,8 +110,10 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
 def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     """Write a file that appears at ``path`` when the block ends, flushed to disk.
 
-    The file is written as ``.NAME.part`` next to ``path`` and renamed. An existing file is replaced; if the block
-    raises, it is untouched and nothing else is left. Devices and pipes (``/dev/null``) are written to, not replaced.
+    The file is written as ``.NAME.part`` next to ``path`` and renamed, as ``.NAME.1.part`` (``2`` ...) if another
+    process is writing it: the file that is complete last remains. An existing file is replaced; if the block raises, it
+    is untouched and nothing else is left. Of a symbolic link, the file that it points to is written. Devices and pipes
+    (``/dev/null``) are written to, not replaced.
 
     Args:
         path: the file to write; its folder must exist.
@@ -119,27 +124,105 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         UserError: if the folder is not writable, or the disk is full.
     """
-    if is_special(path):
-        with path.open("wb") as file:
-            yield file
-        return
-    part = path.with_name(f".{path.name}.part")
     try:
-        opened = part.open("wb")
+        with written_file(path) as file:
+            yield file
     except OSError as error:
-        if reason := (_FULL | _DENIED).get(error.errno or 0):
-            raise UserError(reason, where=path, hint="choose another folder") from error
+        if error.filename == str(path) and (reason := FULL.get(error.errno or 0)):
+            raise UserError(reason, where=path, hint="free some space; nothing was changed") from error
         raise
+
+
+@contextmanager
+def written_file(path: Path) -> Iterator[IO[bytes]]:
+    """Write a file as :func:`atomic_file`; a full disk is an ``OSError``."""
+    if is_special(path):
+        with io.BufferedWriter(OutputFile(path, path, "wb")) as special:
+            yield special
+        return
+    target = path.resolve() if path.is_symlink() else path
+    part, file = _open_part(target, path)
     try:
-        with opened as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-        _flush(path.parent)
+        yield file
+        sync(file)
+        if fcntl is None:
+            file.close()  # Windows renames only closed files
+        part.replace(target)  # before the lock ends, so that it is still the part of this process
     except BaseException:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            if fcntl is None:
+                file.close()
+            part.unlink(missing_ok=True)
         raise
+    finally:
+        with suppress(OSError):  # of a full disk, which was raised before
+            file.close()
+    flush(target.parent)
+
+
+def _open_part(target: Path, path: Path) -> tuple[Path, IO[bytes]]:
+    """Open an empty temporary file next to ``target``, and lock it.
+
+    Args:
+        target: the file to write.
+        path: its name for the user.
+
+    Raises:
+        UserError: if the folder is not writable.
+    """
+    for number in count():
+        part = target.with_name(f".{target.name}.{number}.part" if number else f".{target.name}.part")
+        try:
+            file = io.BufferedWriter(OutputFile(part, path, "wb"))
+        except OSError as error:
+            if reason := _DENIED.get(error.errno or 0):
+                raise UserError(reason, where=path, hint="choose another folder") from error
+            error.filename = str(path)
+            raise
+        try:
+            lock(file)
+            if _is_at(file, part):
+                file.truncate(0)
+                return part, file
+        except BlockingIOError:
+            pass
+        file.close()
+    raise AssertionError
+
+
+class OutputFile(io.FileIO):
+    """A file to write to that is not emptied when it is opened, and whose errors name the output of the user.
+
+    Args:
+        part: the file.
+        output: the name of the output.
+        mode: ``wb`` or ``ab``.
+    """
+
+    def __init__(self, part: Path, output: Path, mode: str) -> None:
+        self.output = str(output)
+        super().__init__(part, mode, opener=lambda name, flags: os.open(name, flags & ~os.O_TRUNC, 0o666))
+
+    def write(self, data: Any) -> int:
+        with _named(self.output):
+            return super().write(data)
+
+
+@contextmanager
+def _named(output: str) -> Iterator[None]:
+    """Add the name of an output to errors of the system."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = output
+        raise
+
+
+def sync(file: IO[bytes]) -> None:
+    """Write a file to disk."""
+    file.flush()
+    with _named(file.raw.output):  # type: ignore[attr-defined]
+        os.fsync(file.fileno())
 
 
 def require_folder(folder: Path) -> None:
@@ -180,18 +263,25 @@ def check_new_folder(folder: Path) -> None:
     Raises:
         UserError: if it exists or cannot be created.
     """
-    if folder.exists():
+    if os.path.lexists(folder):
         raise UserError("already exists", where=folder, hint="choose another folder, or remove this one")
     check_can_create(folder)
 
 
-def check_outputs(outputs: Iterable[str | Path], inputs: Iterable[str | Path], *, force: bool = False) -> None:
+def check_outputs(
+    outputs: Iterable[str | Path],
+    inputs: Iterable[str | Path],
+    *,
+    force: bool = False,
+    folder: str | Path | None = None,
+) -> None:
     """Check that output files can be written, are neither the same file nor an input, and do not exist.
 
     Args:
         outputs: the output files.
         inputs: the files that are read; ``-`` is standard input.
-        force: existing files are replaced. An input never is.
+        force: existing files are replaced; of a symbolic link, the file that it points to. An input never is.
+        folder: an output folder, which is never replaced. Default ``None``: there is none.
 
     Raises:
         UserError: naming the first file that cannot be written, or ``-``: commands that write to standard output do not
@@ -203,7 +293,7 @@ def check_outputs(outputs: Iterable[str | Path], inputs: Iterable[str | Path], *
             raise UserError("cannot be written to standard output", where=output, hint="name a file")
         if is_special(output):
             continue  # written to, not replaced
-        require_folder(output.parent)
+        require_folder((output.resolve() if output.is_symlink() else output).parent)
         if output.is_dir():
             raise UserError("is a folder, not a file", where=output, hint="name a file")
         if output.resolve() in used:
@@ -213,6 +303,11 @@ def check_outputs(outputs: Iterable[str | Path], inputs: Iterable[str | Path], *
         if output.exists() and not force:
             raise UserError("already exists", where=output, hint="use --force to replace it")
         used.add(output.resolve())
+    if folder is not None:
+        check_new_folder(Path(folder))
+        if used & {Path(folder).resolve(), *Path(folder).resolve().parents}:
+            message = "the output folder is, or is in, an input or another output"
+            raise UserError(message, where=folder, hint="name another folder")
 
 
 def is_special(path: Path) -> bool:
@@ -220,121 +315,18 @@ def is_special(path: Path) -> bool:
     return path.exists() and not path.is_file() and not path.is_dir()
 
 
-class ResumableFiles:
-    """Files that are written block by block, appear when all is written, and are continued if the process was killed.
-
-    The files are written as ``.NAME.part`` next to their names; ``.NAME.part.json``, next to the first, records every
-    two seconds how much of them is on disk. Used in a ``with`` block, which locks them and sets ``done`` and
-    ``changed``. If it raises ``UserError``, the temporary files are removed; otherwise, they are kept if there
-    is a record.
-
-    Args:
-        paths: the files; their folders must exist.
-        identity: what the content depends on, a JSON object; a record with another identity is not continued. Default
-            ``None``: there is no record.
-
-    Attributes:
-        done: number of items that the files contain; ``None`` if there is no record to continue.
-        changed: keys of ``identity`` that differ from those of a record that is not continued.
-    """
-
-    def __init__(self, paths: Sequence[Path], identity: Mapping[str, Any] | None) -> None:
-        self.paths, self.identity = list(paths), None if identity is None else digested(identity)
-        self.done: int | None = None
-        self.changed: list[str] = []
-        self._parts = [path.with_name(f".{path.name}.part") for path in paths]
-        self._record = self._parts[0].with_name(f"{self._parts[0].name}.json")
-        self._files: list[IO[bytes]] = []
-        self._items, self._saved = 0, 0.0
-
-    def __enter__(self) -> ResumableFiles:
-        self._stack = ExitStack()
-        for path in self.paths:
-            if path.exists() and not path.is_file():
-                raise UserError("is a folder, a pipe or a device", where=path, hint="name a file")
-        try:
-            for part, path in zip(self._parts, self.paths, strict=True):
-                file: IO[bytes] = self._stack.enter_context(part.open("ab"))
-                _acquire(file, path, "file")
-                _check_still_there(part, file, path, "file")
-                self._files.append(file)
-            sizes = self._read_record()
-            for opened, size in zip(self._files, sizes, strict=True):
-                opened.truncate(size)
-            self._items = self.done or 0
-        except OSError as error:
-            self._stack.close()
-            raise UserError(f"cannot be written: {error.strerror}", where=self.paths[0]) from None
-        except BaseException:
-            self._stack.close()
-            raise
-        return self
-
-    def _read_record(self) -> list[int]:
-        """Return the sizes from which to continue."""
-        start = [0] * len(self._files)
-        try:
-            record = read_object(self._record, "")
-        except (FileNotFoundError, UserError):
-            return start
-        identity, sizes = record["identity"], record["sizes"]
-        if len(sizes) != len(self._files):
-            self.changed = ["the number of output files"]
-        elif identity != self.identity:
-            now = self.identity or {}
-            keys = {*identity, *now} - {"digest"}
-            self.changed = sorted(key for key in keys if identity.get(key) != now.get(key))
-        elif all(os.fstat(file.fileno()).st_size >= size for file, size in zip(self._files, sizes, strict=True)):
-            self.done = int(record["done"])
-            return list(sizes)
-        self._record.unlink()
-        return start
-
-    def write(self, blocks: Sequence[bytes], items: int) -> None:
-        """Append a block to each file.
-
-        Args:
-            blocks: bytes for each of the files.
-            items: number of items in the block.
-        """
-        for file, block in zip(self._files, blocks, strict=True):
-            file.write(block)
-        self._items += items
-        if time.monotonic() - self._saved >= _CHECKPOINT_SECONDS:
-            self.checkpoint()
-
-    def checkpoint(self) -> None:
-        """Record what has been written, once it is on disk."""
-        self._saved = time.monotonic()
-        if self.identity is None:
-            return
-        for file in self._files:
-            file.flush()
-            os.fsync(file.fileno())
-        sizes = [os.fstat(file.fileno()).st_size for file in self._files]
-        record = digested({"identity": self.identity, "sizes": sizes, "done": self._items})
-        with atomic_file(self._record) as out:
-            out.write(json.dumps(record).encode())
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with self._stack:
-            if kind is None:
-                for file, part, path in zip(self._files, self._parts, self.paths, strict=True):
-                    file.flush()
-                    os.fsync(file.fileno())
-                    part.replace(path)
-                    _flush(path.parent)
-            if kind is None or issubclass(kind, UserError) or not self._record.exists():
-                for path in (self._record, *self._parts):
-                    path.unlink(missing_ok=True)
-
-
-def _check_still_there(part: Path, file: IO[Any], path: Path, kind: str) -> None:
+def check_still_there(part: Path, file: IO[Any], path: Path, kind: str) -> None:
     """Check that a file was not renamed by another process between opening and locking it."""
-    if not part.exists() or not os.path.samestat(part.stat(), os.fstat(file.fileno())):
+    if not _is_at(file, part):
         raise UserError(f"another process has just written this {kind}", where=path)
+
+
+def _is_at(file: IO[Any], path: Path) -> bool:
+    """Return whether an open file still has this name."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
 
 
 def lock(file: IO[Any] | int) -> bool:
@@ -357,7 +349,7 @@ def lock(file: IO[Any] | int) -> bool:
     return True
 
 
-def _acquire(file: IO[Any], path: Path, kind: str = "folder") -> None:
+def acquire(file: IO[Any], path: Path, kind: str = "folder") -> None:
     try:
         lock(file)
     except BlockingIOError:
@@ -367,8 +359,8 @@ def _acquire(file: IO[Any], path: Path, kind: str = "folder") -> None:
 def _full_disk(error: Exception) -> str | None:
     """Return the reason if an error means that there is no space left; safetensors has its own error class."""
     if isinstance(error, OSError):
-        return _FULL.get(error.errno or 0)
-    return next((reason for number, reason in _FULL.items() if os.strerror(number) in str(error)), None)
+        return FULL.get(error.errno or 0)
+    return next((reason for number, reason in FULL.items() if os.strerror(number) in str(error)), None)
 
 
 def _make_readable(file: Path, folder: Path) -> None:
@@ -380,7 +372,7 @@ def _make_readable(file: Path, folder: Path) -> None:
             file.chmod(readable)
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
     if os.name == "nt" and path.is_dir():
         return  # Windows cannot open folders
     handle = os.open(path, os.O_RDONLY)

@@ -13,7 +13,7 @@ import pytest
 import zstandard
 
 import paralign
-from paralign import WordAligner, folders
+from paralign import WordAligner, resumable
 from paralign.__main__ import main
 from paralign.commands import align_stream as streaming
 from paralign.errors import UserError
@@ -224,7 +224,7 @@ def stop_after(monkeypatch, calls):
 
 @pytest.mark.parametrize("learn", [False, True])
 def test_a_run_that_was_stopped_continues_with_the_same_bytes(tmp_path, kept, monkeypatch, capfd, learn):
-    monkeypatch.setattr(folders, "_CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(resumable, "_CHECKPOINT_SECONDS", 0)
     spec = write(tmp_path / "a.tsv", toy(60, seed=1))
     how = {"learn_from": 30} if learn else {"load": kept}
     stream(spec, tmp_path / "out", posteriors=tmp_path / "sure", **how)
@@ -250,7 +250,7 @@ def test_a_run_that_was_stopped_continues_with_the_same_bytes(tmp_path, kept, mo
 
 @pytest.mark.parametrize("change", ["text", "settings", "record"])
 def test_a_run_that_was_stopped_starts_again_if_anything_changed(tmp_path, kept, monkeypatch, capfd, change):
-    monkeypatch.setattr(folders, "_CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(resumable, "_CHECKPOINT_SECONDS", 0)
     spec = write(tmp_path / "a.tsv", toy(60, seed=1))
     with monkeypatch.context() as patch:
         stop_after(patch, 5)
@@ -284,7 +284,7 @@ def test_two_processes_do_not_write_one_file(tmp_path):
     spec = write(tmp_path / "a.tsv", toy(20))
     (tmp_path / ".out.aligner").mkdir()  # of the other process
     with (
-        folders.ResumableFiles([tmp_path / "out"], None),
+        resumable.ResumableFiles([tmp_path / "out"], None),
         pytest.raises(UserError, match="another process is writing this file"),
     ):
         stream(spec, tmp_path / "out", learn_from=10)

@@ -15,10 +15,11 @@ import paralign
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.results import read_results
+from paralign.runs.finetune_settings import FinetuneTraining, finetune_settings
 from paralign.task_table import TASKS, TaskInfo
 from paralign.training import DevelopmentScore, Trainer
 from tests.commands.inference import NLI, nli
-from tests.training.runs import log_of
+from tests.training.runs import log_of, stopped_at
 
 
 @pytest.mark.parametrize(
@@ -50,6 +51,28 @@ def test_rows_record_settings_that_are_not_defaults(base, tmp_path):
     rows = paralign.finetune(str(base), out=tmp_path / "a", **given,
                              overrides=["training.epochs=1", "training.log_every=3", "training.seed=4"])  # fmt: skip
     assert rows[0].settings["training"] == {"sets": ["smallworld:0-40"], "epochs": 1.0, "limit": 30}
+    rows = paralign.finetune(str(base), out=tmp_path / "b", **given,
+                             overrides=["training.precision=bf16", "training.window=3"])  # fmt: skip
+    assert rows[0].settings["training"] == {
+        "sets": ["smallworld:0-40"], "precision": "bf16", "window": 3, "limit": 30
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("command", ["align", "finetune"])
+def test_a_run_is_not_resumed_in_another_precision(command, base, tmp_path):
+    of_task = {"task": "pos", "train": "en=smallworld:0-60", "eval": "en=smallworld:60-70"}
+    given = of_task if command == "finetune" else {"pairs": "en-de=smallworld:0-60", "recipe": "tlm-mini"}
+    sets = ["training.batch=8", "training.steps=4", "training.checkpoint_every=2"]
+
+    def run(precision, **more):
+        getattr(paralign, command)(str(base), out=tmp_path / "run", quiet=True, **given, **more,
+                                   overrides=[*sets, f"training.precision={precision}"])  # fmt: skip
+
+    with stopped_at(2):
+        run("fp32")
+    with pytest.raises(UserError, match=r"training\.precision was 'fp32', now 'bf16'"):
+        run("bf16", resume=True)
+    run("fp32", resume=True)
 
 
 def test_a_run_interrupted_before_its_end_keeps_its_facts(base, tmp_path):
@@ -217,6 +240,11 @@ def test_predictions_are_in_the_format_of_the_task(base, tmp_path, capsys, monke
     rows = [line.split("\t") for line in path.read_text().splitlines()]
     assert [row[:2] for row in rows] == [line.split("\t") for line in bare.read_text().splitlines()]
     assert {row[2] for row in rows} <= {"entailment", "neutral", "contradiction"}
+    (tmp_path / "old").write_text("old")
+    (tmp_path / "link").symlink_to("old")
+    paralign.predict(str(model), data=f"en={bare}", out=tmp_path / "link", force=True, quiet=True)
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "old").read_text() == path.read_text()
     pipe, read = tmp_path / "pipe", []
     os.mkfifo(pipe)
     reader = threading.Thread(target=lambda: read.append(pipe.read_text()), daemon=True)
@@ -291,3 +319,27 @@ def test_recipes_for_fine_tuning_have_the_settings_of_the_paper(tmp_path, monkey
     for recipe, message in (("xnly", "did you mean 'xnli'"), ("ppa", "is one of align and pretrain")):
         with pytest.raises(UserError, match=message):
             finetune_settings("nli", recipe)
+
+
+def test_settings_without_effect_are_refused_and_there_are_no_others(tmp_path, monkeypatch):
+    read = set()
+
+    def observed(self, name):
+        read.add(name)
+        return object.__getattribute__(self, name)
+
+    given = {"task": "pos", "train": "en=smallworld:0-40", "eval": "de=smallworld:50-60", "dev": "en=smallworld:40-50",
+             "out": tmp_path / "run", "quiet": True}  # fmt: skip
+    with monkeypatch.context() as patch:
+        patch.setattr(FinetuneTraining, "__getattribute__", observed)
+        paralign.finetune("paralign-mini", **given, overrides=["training.steps=2"])
+    unused = {"temperature": 2.0, "shuffle": 9, "heldout_every": 3, "head_steps": 0}
+    assert FinetuneTraining.model_fields.keys() - read == unused.keys()
+    for name, value in unused.items():
+        with pytest.raises(UserError, match=rf"^training\.{name} has no effect in fine-tuning \(remove it\)$"):
+            paralign.finetune("paralign-mini", **given, overrides=[f"training.{name}={value}"])
+        default = FinetuneTraining.model_fields[name].default
+        finetune_settings("pos", None, [f"training.{name}={default}"])
+    (tmp_path / "mine.toml").write_text("[training]\ntemperature = 2.0\n")
+    with pytest.raises(UserError, match=r"mine\.toml: training\.temperature has no effect"):
+        finetune_settings("pos", str(tmp_path / "mine.toml"))

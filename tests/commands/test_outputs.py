@@ -1,5 +1,6 @@
 """Output files: inputs are never overwritten, existing files only with --force."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -120,3 +121,80 @@ def test_a_word_order_is_replaced_only_on_request(folder, capsys):
     assert (folder / "a.tsv").read_text() == FILES["a.tsv"]
     assert main([*command, "a.tsv", "--force"]) == 0
     assert WordOrder.load("a.tsv").facts["trees"] == 1
+
+
+@pytest.mark.parametrize("command", [
+    "words --pairs en-de=- --train en-de=- --out links",
+    "words --pairs en-de=- --gold - --out links",
+    "words --pairs en-de=pipe --train en-de=pipe --out links",
+    "words --load none --pairs en-de=-,- --out links",
+    "corpus convert --pairs en-de=pipe --pairs en-de=./pipe --out b.tsv",
+    "corpus check --pairs en-de=pipe --test pipe --out out",
+    "corpus split --pairs en-de=pipe --exclude pipe --out out",
+    "corpus build --model none --pairs en-de=pipe --exclude pipe --out out",
+    "corpus show en-de=pipe,./pipe",
+    "align --model none --pairs en-de=pipe --dictionary en-de=pipe --out out",
+    "pretrain --model none --text en=pipe --heldout en=pipe --out out",
+    "finetune --model none --task pos --train en=pipe --eval en=pipe --out out",
+    "evaluate --model none --task retrieval --data en-de=pipe --dev en-de=pipe --out out",
+    "analyze embeddings --model none --pairs en-de=pipe --links pipe --out out",
+    "map --model none --pairs en-de=pipe --links pipe --out out",
+    "analyze space --model none --text de=pipe --text en=pipe --out out",
+])  # fmt: skip
+def test_a_pipe_is_read_by_one_input(folder, capsys, command):
+    os.mkfifo("pipe")  # opening it would wait for ever
+    assert main(command.split()) == 2
+    said = capsys.readouterr().err
+    assert "two inputs, but can be read only once (give a file)" in said or "same file is given for both sides" in said
+    assert {path.name for path in folder.iterdir()} == {*FILES, "pipe"}
+
+
+@pytest.mark.parametrize("command", [
+    "corpus convert --pairs en-de=a.tsv --out link",
+    "corpus convert --pairs en-de=a.tsv --out link.en,b.de",
+    "corpus order --text de=t.conllu --out link",
+    "words --pairs en-de=a.tsv --out link",
+    "words --pairs en-de=a.tsv --out links --posteriors link",
+    "words --pairs en-de=a.tsv --out link --learn-from 1",
+])  # fmt: skip
+def test_of_a_symbolic_link_the_file_that_it_points_to_is_replaced(folder, capsys, command):
+    name = "link.en" if "link.en" in command else "link.tsv" if "convert" in command else "link"
+    command = command.replace("--out link", "--out link.tsv") if name == "link.tsv" else command
+    (folder / "kept").mkdir()
+    (folder / "kept" / "mine").write_text("mine")
+    (folder / name).symlink_to("kept/mine")
+    assert main(command.split()) == 2
+    assert "already exists (use --force to replace it)" in capsys.readouterr().err
+    assert (folder / "kept" / "mine").read_text() == "mine"
+    assert main([*command.split(), "--force"]) == 0
+    assert (folder / name).is_symlink()
+    assert [path.name for path in (folder / "kept").iterdir()] == ["mine"]
+    assert (folder / "kept" / "mine").read_text() != "mine"
+
+
+@pytest.mark.parametrize("how", ["", " --learn-from 1"])
+@pytest.mark.parametrize(
+    ("save", "message"),
+    [
+        ("links", "links: the output folder is, or is in, an input or another output (name another folder)"),
+        ("./links/x", "links/x: the output folder is, or is in, an input or another output (name another folder)"),
+        ("posteriors", "posteriors: the output folder is, or is in, an input or another output (name another folder)"),
+        ("a.tsv", "a.tsv: already exists (choose another folder, or remove this one)"),
+        ("dangling", "dangling: already exists (choose another folder, or remove this one)"),
+        ("t.conllu/x", "t.conllu/x: the folder cannot be created: "),
+        ("-", "-: a folder cannot be standard output (name a folder)"),
+    ],
+)
+def test_the_folder_of_a_saved_aligner_is_another_output(folder, capsys, how, save, message):
+    (folder / "dangling").symlink_to("nowhere")
+    command = f"words --pairs en-de=a.tsv --out links --posteriors posteriors --save {save}{how}"
+    assert main([*command.split(), "--force"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"paralign: {message}") or f"/{message}" in line
+    assert {path.name for path in folder.iterdir()} == {*FILES, "dangling"}
+
+
+def test_the_folder_of_a_file_that_a_symbolic_link_points_to_must_exist(folder, capsys):
+    (folder / "link.tsv").symlink_to("none/b.tsv")
+    assert main(["corpus", "convert", "--pairs", "en-de=a.tsv", "--out", "link.tsv"]) == 2
+    assert "none: no such folder (mkdir -p " in capsys.readouterr().err

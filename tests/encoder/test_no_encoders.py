@@ -312,3 +312,12 @@ def test_a_trial_of_an_encoder_leaves_the_random_generator_alone(bare):
     torch.manual_seed(0)
     load_model(str(bare))
     assert torch.equal(torch.rand(3), wanted)
+
+
+def test_a_loaded_model_is_for_the_constructor(encoder):
+    for given in (encoder.model, encoder):
+        message = rf"type {type(given).__name__}, not a name or folder \(for a loaded model, call Encoder\(model, token"
+        with pytest.raises(UserError, match=message):
+            Encoder.from_pretrained(given)
+    again = Encoder(encoder.model, encoder.tokenizer)
+    assert torch.equal(torch.tensor(again.encode(["a dog"])), torch.tensor(encoder.encode(["a dog"])))

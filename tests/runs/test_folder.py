@@ -115,7 +115,7 @@ def test_a_finished_run_of_another_encoder_or_text_is_not_taken_for_this_one(bas
 
 
 def test_a_run_that_diverges_before_its_first_checkpoint_keeps_store_and_log(base, tmp_path):
-    with pytest.raises(UserError, match="infinite or NaN"):
+    with pytest.raises(UserError, match=r"infinite or NaN.*in a new run; no checkpoint is good"):
         align(base, tmp_path / "run", overrides=["training.learning_rate=1e38", "training.checkpoint_every=100",
                                                  "training.warmup=0", "training.steps=20"])  # fmt: skip
     assert {"config.toml", "corpus", "log.jsonl", "run.json"} <= set(names(tmp_path / "run"))
@@ -126,7 +126,7 @@ def test_a_run_that_diverges_before_its_first_checkpoint_keeps_store_and_log(bas
 
 def test_a_seed_that_fails_keeps_its_log(base, tmp_path):
     given = {"overrides": ["training.learning_rate=1e38", "training.warmup=0"]}
-    with pytest.raises(UserError, match="infinite or NaN"):
+    with pytest.raises(UserError, match=r"infinite or NaN.*\(lower training\.learning_rate in a new run\)$"):
         nli(base, tmp_path / "run", **given)
     assert "not finite" in (tmp_path / "run" / "seed-0" / "log.jsonl").read_text()
     shutil.rmtree(tmp_path / "run")

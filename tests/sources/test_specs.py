@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 
 from paralign.errors import UserError
-from paralign.sources.specs import PairSpec, TextSpec, check_readable_again, parse_pairs, parse_text, smallworld_range
+from paralign.sources.specs import (
+    PairSpec,
+    TextSpec,
+    check_readable_again,
+    check_separate_pipes,
+    parse_pairs,
+    parse_text,
+    smallworld_range,
+)
 
 
 @pytest.mark.parametrize(
@@ -54,9 +62,12 @@ def test_the_same_file_for_both_sides(tmp_path: Path) -> None:
 def test_text() -> None:
     assert parse_text("german=news.de") == TextSpec("de", "news.de")
     assert parse_text("zh-CN=x") == TextSpec("zh", "x")
-    for bad in ("en", "=x", "en=", "xx=y", "en=smallworld:3-3"):
+    assert parse_text("pt-BR=x") == parse_text("PT-br=x") == TextSpec("pt", "x")
+    for bad in ("en", "=x", "en=", "xx=y", "en=smallworld:3-3", "en-de=x", "eng-deu=x"):
         with pytest.raises(UserError):
             parse_text(bad)
+    with pytest.raises(UserError, match=r"'pt-br=x' has two \(write pt=x, or pt-BR=x if br is a region\)$"):
+        parse_text("pt-br=x")
 
 
 def test_smallworld_ranges() -> None:
@@ -78,3 +89,28 @@ def test_what_can_be_read_only_once_is_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(UserError, match=rf"^{what}.* can be read only once, but it is read twice \(give a file\)$"):
             check_readable_again([path], "it is read twice")
+
+
+def test_a_pipe_is_no_two_inputs(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        os.mkfifo(tmp_path / name)
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    (tmp_path / "file").write_text("x\n")
+    a, b, link, file = (str(tmp_path / name) for name in ("a", "b", "link", "file"))
+    check_separate_pipes([f"en-de={a}", f"en-de={b}", "en-de=-", f"en-de={file}", file, "en-de=smallworld"])
+    for texts in ([f"en-de={a}", a], [f"en-de={a},{link}"], ["en-de=-", "en=-"], [f"en-de={file}", "en-de=-,-"]):
+        with pytest.raises(UserError, match="for two inputs, but can be read only once"):
+            check_separate_pipes(texts)
+
+
+def test_standard_input_by_two_names(tmp_path: Path) -> None:
+    read, write = os.pipe()
+    saved = os.dup(0)
+    os.dup2(read, 0)
+    try:
+        with pytest.raises(UserError, match="two inputs"):
+            check_separate_pipes(["en-de=-", f"en-de=/dev/fd/{read}"])
+    finally:
+        os.dup2(saved, 0)
+        for handle in (read, write, saved):
+            os.close(handle)

@@ -5,6 +5,7 @@ import torch
 
 import paralign
 from paralign.encoder import Encoder
+from paralign.errors import UserError
 from paralign.tasks.base import find_task
 
 
@@ -47,8 +48,8 @@ def test_fine_tuning_and_prediction(base, tmp_path, in_bf16):
     rows = paralign.finetune(str(base), task="pos", train=data, dev=data, eval=[data], out=tmp_path / "run",
                              settings=settings, quiet=True)  # fmt: skip
     assert {row.settings["task"]["precision"] for row in rows} == {"bf16"}
-    # Two steps of training, then the development set and the test set, and a check of the encoder before each.
-    assert in_bf16 == [False, False, *[True] * 4]
+    # A check of the encoder, two steps of training, the development set and the test set.
+    assert in_bf16 == [True, False, False, True, True]
     in_bf16.clear()
     model = str(tmp_path / "run/seed-0/model")
     paralign.predict(model, data=data, out=tmp_path / "out.conllu", overrides=["task.precision=bf16"], quiet=True)
@@ -69,3 +70,24 @@ def test_the_states_are_rounded(encoder):
             rounded = encoder.encode(["The dog sleeps."])
     assert not (exact == rounded).all()
     assert abs(exact - rounded).max() < 0.1
+
+
+def test_an_encoder_is_checked_once_and_before_it_is_trained(base, tmp_path, in_bf16, monkeypatch):
+    data = [f"de=smallworld:{k}0-{k}9" for k in range(1, 4)]
+    sets = ["en-de=smallworld:0-20", "en-fr=smallworld:0-20"]
+    paralign.evaluate(str(base), task="retrieval", data=sets[:1], out=tmp_path / "one", quiet=True,
+                      overrides="task.precision=bf16")  # fmt: skip
+    passes = len(in_bf16) - 1  # the check is a forward pass
+    in_bf16.clear()
+    paralign.evaluate(str(base), task="retrieval", data=sets, out=tmp_path / "two", quiet=True,
+                      overrides="task.precision=bf16")  # fmt: skip
+    assert len(in_bf16) == 2 * passes + 1
+
+    def fails(*args, **named):
+        raise RuntimeError("expected Float, found BFloat16")
+
+    monkeypatch.setattr("paralign.encoder.precision.encoded", fails)
+    with pytest.raises(UserError, match=r"bert models cannot be computed in bf16: .*\(use --set task\.precision=fp32"):
+        paralign.finetune(str(base), task="pos", train=data[0], eval=data[1:], out=tmp_path / "run", quiet=True,
+                          overrides=["task.precision=bf16", "training.precision=fp32"])  # fmt: skip
+    assert not (tmp_path / "run").exists()

@@ -1,6 +1,9 @@
 """Checkpoints are written completely or not at all."""
 
 import errno
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -61,6 +64,50 @@ def test_the_newest_complete_checkpoint_is_used_and_old_ones_are_removed(tmp_pat
     (tmp_path / ".step-00000010.old").mkdir()
     prune(tmp_path, 2)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["step-00000008", "step-00000010"]
+
+
+def test_one_checkpoint_that_is_kept_is_a_complete_one(tmp_path):
+    """The older one is removed only when the newer one is complete; a folder without state is no checkpoint."""
+    module, optimizer = trained()
+    save(tmp_path, 2, module, optimizer, {})
+    (tmp_path / "step-00000009").mkdir()
+    prune(tmp_path, 1)
+    assert latest(tmp_path).name == "step-00000002"
+    save(tmp_path, 4, module, optimizer, {})
+    prune(tmp_path, 1)
+    assert latest(tmp_path).name == "step-00000004"
+    assert not (tmp_path / "step-00000002").exists()
+    load(tmp_path / "step-00000004", *trained(seed=1))
+
+
+@pytest.mark.parametrize("replaced", ["best", "step-00000004"])
+@pytest.mark.parametrize("renames", [0, 1, 2])
+def test_a_kill_while_the_only_folder_is_replaced_loses_nothing(tmp_path, replaced, renames):
+    """A process that is killed runs no cleanup: it ends after some of the renames of the new and the old folder."""
+    module, optimizer = trained()
+    save(tmp_path, 4, module, optimizer, {})
+    save_best(tmp_path, module)
+    write = "save_best(folder, module)" if replaced == "best" else "save(folder, 4, module, optimizer, {})"
+    script = f"""
+import os, sys
+from pathlib import Path
+from tests.training.test_checkpoint import save, save_best, trained
+folder, (module, optimizer), left, rename = Path(sys.argv[1]), trained(), [{renames}], Path.rename
+def killed(path, target):
+    if not left[0]:
+        os._exit(9)
+    left[0] -= 1
+    return rename(path, target)
+Path.rename = killed
+{write}
+"""
+    ended = subprocess.run([sys.executable, "-c", script, str(tmp_path)], cwd=Path(__file__).parents[2], check=False)
+    assert ended.returncode == (9 if renames < 2 else 0)
+    assert latest(tmp_path).name == "step-00000004"
+    load(tmp_path / "step-00000004", *trained(seed=1))
+    other, _ = trained(seed=1)
+    load_best(tmp_path, other)
+    assert torch.equal(other[0].weight, module[0].weight)
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from paralign.errors import UserError
-from paralign.training.checkpoint_losses import CheckpointLosses
+from paralign.training.checkpoint_losses import CheckpointLosses, Diverged
 from tests.training.runs import trainer
 
 
@@ -70,8 +69,10 @@ def test_checkpoints_with_exploded_weights_are_not_named(make_encoder, store, tm
         loop.batches._at, loop.batches._act = 11, lambda: loop.learner.encoder.embeddings.data.fill_(float("nan"))
 
     loop.batches._at, loop.batches._act = 5, explode
-    with pytest.raises(UserError, match=r"new run; the last good checkpoint is \S+step-00000004, see align --from-ch"):
+    with pytest.raises(Diverged, match=r"step 12 \(lower training\.learning_rate in a new run\)$") as caught:
         loop.train()
+    assert "run; the last good checkpoint is" in (text := str(caught.value.of_align()))
+    assert "step-00000004, see align --from-checkpoint)" in text
     kept = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
     assert kept == ["step-00000004", "step-00000008", "step-00000010"]
     largest = [

@@ -26,7 +26,10 @@ def test_the_rate_rises_to_its_peak_and_is_0_after_the_last_step(steps, share):
     [
         ({"epochs": 10, "warmup": 0.1}, 250, 25),
         ({"epochs": 0.5, "warmup": 0.1}, 13, 1),
-        ({"epochs": 0.001}, 1, 0),
+        ({"epochs": 0.001}, 1, 1),
+        ({"steps": 6}, 6, 1),  # not 0
+        ({"steps": 100, "warmup": 0.29}, 100, 29),  # 0.29 * 100 is 28.999999999999996
+        ({"steps": 100, "warmup": 0.299}, 100, 29),
         ({"epochs": 0.28, "warmup": 0}, 7, 0),  # 0.28 * 25 is 7.000000000000001
         ({"steps": 40, "epochs": 10, "warmup": 1000}, 40, 40),
         ({"steps": 2000, "warmup": 1000}, 2000, 1000),

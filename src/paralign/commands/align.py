@@ -19,7 +19,7 @@ from paralign.runs.options import RunOptions
 from paralign.runs.settings import run_settings
 from paralign.runs.start_checkpoint import StartCheckpoint
 from paralign.runs.train import PreparedTraining, TrainingInputs, prepare_training
-from paralign.sources.specs import parse_pairs
+from paralign.sources.specs import check_separate_pipes, parse_pairs
 
 __all__ = ["AlignRequest", "align", "prepare_align", "run_align"]
 
@@ -110,13 +110,14 @@ def prepare_align(options: RunOptions, request: AlignRequest) -> PreparedTrainin
     """Read and check the inputs of a run.
 
     Returns:
-        The run. None: it is already finished.
+        The run, or None if it is already finished.
 
     Raises:
         UserError: for input or settings that cannot be used.
     """
     if request.model is None and request.from_checkpoint is None:
         raise UserError("no encoder is given", hint="--model ENCODER, or --from-checkpoint")
+    check_separate_pipes([*request.pairs, *request.links, *request.dictionary])
     config = run_settings(request.recipe, request.overrides)
     specs = [parse_pairs(text) for text in request.pairs]
     if bool(specs) == bool(request.corpus):

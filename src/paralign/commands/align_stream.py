@@ -24,13 +24,14 @@ from paralign.config import merge
 from paralign.console import echo, echo_dropped
 from paralign.digests import file_digest
 from paralign.errors import UserError
-from paralign.folders import ResumableFiles, check_outputs
+from paralign.folders import check_outputs
 from paralign.formats.delimited import check_header, is_bars_line, is_tabs_line, split_sides
 from paralign.formats.item_errors import ItemError, raise_or_drop
 from paralign.formats.json_lines import is_json_line
 from paralign.formats.lines import MAX_LINE, decode_lines
 from paralign.formats.streams import check_plain, compressed
 from paralign.ragged import batched
+from paralign.resumable import ResumableFiles
 from paralign.sources.readers import line_count
 from paralign.sources.specs import (
     PairSpec,
@@ -119,7 +120,7 @@ def align_stream(
     spec, to_stdout = parse_pairs(pairs), str(out) == "-"
     _check_options(spec, method, load, learn_from, part, limit, to_stdout, posteriors)
     paths = [Path(path) for path in (None if to_stdout else out, posteriors) if path is not None]
-    check_outputs(paths, input_files([spec]), force=force)
+    check_outputs(paths, input_files([spec]), force=force, folder=save)
     options = AlignerOptions(
         spec, symmetrize=symmetrize, tokenized=tokenized, save=save, load=load, lenient=lenient, quiet=quiet
     )
@@ -155,14 +156,15 @@ def align_stream(
         },
     )
     learned = paths[0].with_name(f".{paths[0].name}.aligner")
-    with ResumableFiles(paths, identity) as output:
-        if output.changed:
-            changed = " and ".join(output.changed)
-            echo(f"WARNING {out}: starting again: {changed} changed since the run that was stopped", quiet=quiet)
-        if output.done is not None:
-            echo(f"{out}: continuing after {output.done:,} pairs", quiet=quiet)
-        count = output.done or 0
-        try:
+    output = ResumableFiles(paths, identity)
+    try:
+        with output:
+            if output.changed:
+                changed = " and ".join(output.changed)
+                echo(f"WARNING {out}: starting again: {changed} changed since the run that was stopped", quiet=quiet)
+            if output.done is not None:
+                echo(f"{out}: continuing after {output.done:,} pairs", quiet=quiet)
+            count = output.done or 0
             if learn_from is not None and (output.done is None or not learned.is_dir()):
                 shutil.rmtree(learned, ignore_errors=True)
                 _learn(aligner, replace(options, save=learned), learn_from)
@@ -174,9 +176,10 @@ def align_stream(
                 count += number
             if not count:  # no pairs: a compressed file must not be empty
                 output.write([_compressed(b"", suffix) for suffix in suffixes], 0)
-        except UserError:
+    except BaseException:
+        if not output.kept:
             shutil.rmtree(learned, ignore_errors=True)
-            raise
+        raise
     if learn_from is not None and save is not None:
         shutil.move(learned, save)
     shutil.rmtree(learned, ignore_errors=True)

@@ -120,7 +120,7 @@ def align_words(
     scores = f"{out}.scores.json" if gold is not None and scores is None else scores
     others = [path for path in (gold, links) if path is not None]
     outputs = [path for path in (out, scores, posteriors) if path is not None]
-    check_outputs(outputs, [*input_files([spec, *further]), *others], force=force)
+    check_outputs(outputs, [*input_files([spec, *further]), *others], force=force, folder=save)
     if method == "similarity" and model is None:
         model = DEFAULT_ENCODER
         echo(f"encoder: {model} (--model chooses another one)", quiet=quiet)

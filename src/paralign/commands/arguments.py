@@ -14,6 +14,7 @@ from typing import Any, ParamSpec, TypeVar
 from paralign.config import did_you_mean
 from paralign.console import is_command_line
 from paralign.errors import UserError
+from paralign.sources.specs import check_separate_pipes
 
 __all__ = ["SHORT_FORMS", "as_overrides", "check_encoders", "one_or_several"]
 
@@ -40,6 +41,8 @@ _ONE_SPEC = {"pairs", "data", "dev"}
 """Specs of which some commands take one: a mapping or a list of one is accepted."""
 _TRAIN = ("align", "pretrain", "finetune")
 """Commands with the settings that :data:`SHORT_FORMS` name, which can also be previewed."""
+_INPUTS = ("pairs", "text", "train", "dev", "heldout", "eval", "data", "test", "exclude", "gold", "links", "dictionary")
+"""Files that are read, or specs of them."""
 _POSITIVE = {"jobs", "limit", "seeds", "shards"}
 """Integers of which the smallest is 1; that of the others is 0."""
 
@@ -59,7 +62,7 @@ def one_or_several(command: Callable[P, R]) -> Callable[P, R]:
 
     Raises:
         UserError: (the function that is returned) for a value that is no string, path, list or mapping of them, None
-            for a required one, and for a number that is not an integer or too small.
+            for a required one, for a number that is not an integer or too small, and for a pipe given twice.
         TypeError: for an argument that the command does not have, with the name to use.
 
     >>> @one_or_several
@@ -104,6 +107,8 @@ def one_or_several(command: Callable[P, R]) -> Callable[P, R]:
         for name in integers:
             if bound.arguments.get(name) is not None:
                 bound.arguments[name] = _integer(name, bound.arguments[name])
+        inputs = [bound.arguments[name] for name in _INPUTS if bound.arguments.get(name) is not None]
+        check_separate_pipes(str(text) for given in inputs for text in (given if isinstance(given, list) else [given]))
         if "command" in kinds and bound.arguments.get("command") is None and not is_command_line():
             bound.arguments["command"] = _call(command, bound)
         return command(*bound.args, **bound.kwargs)

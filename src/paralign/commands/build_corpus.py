@@ -25,7 +25,7 @@ from paralign.folders import check_can_create
 from paralign.runs.corpus import build_corpus as build_store
 from paralign.runs.corpus import check_languages_or_warn, kept_lines
 from paralign.runs.inputs import data_files, file_entries
-from paralign.sources.specs import parse_pairs, parse_text
+from paralign.sources.specs import check_separate_pipes, parse_pairs, parse_text
 from paralign.version import __version__
 
 __all__ = ["EXECUTORS", "CorpusRequest", "build_corpus"]
@@ -146,6 +146,7 @@ class _Texts:
             raise UserError("use either --pairs or --text")
         settings = merge({"data": {"limit": request.limit}}, *map(parse_override, request.overrides))
         check_sections(settings, "data")
+        check_separate_pipes([*request.pairs, *request.text, *request.exclude])
         self.request = request
         self.specs: list[Any] = [*map(parse_pairs, request.pairs), *map(parse_text, request.text)]
         self.config = resolve(FilterConfig, section(settings, "data"), section="data")

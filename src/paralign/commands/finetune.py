@@ -13,6 +13,7 @@ from paralign.results import Measurement
 from paralign.runs.finetune import FinetuneRun
 from paralign.runs.finetune_settings import FinetuneData, finetune_settings
 from paralign.runs.options import RunOptions
+from paralign.sources.specs import check_separate_pipes
 from paralign.tasks.base import read_data
 from paralign.tasks.training_mixture import read_training_mixture
 
@@ -118,6 +119,7 @@ def prepare_finetune(options: RunOptions, request: FinetuneRequest) -> FinetuneR
         UserError: for input or settings that cannot be used.
     """
     data = request.data
+    check_separate_pipes([*data.train, *data.eval, *filter(None, [data.dev])])
     config, task = finetune_settings(request.task, request.recipe, request.overrides)
     if not data.eval:
         raise UserError("nothing to evaluate on", hint="--eval LANG=PATH")

@@ -21,7 +21,7 @@ from paralign.corpus.check import CheckConfig
 from paralign.errors import UserError
 from paralign.objectives import OBJECTIVES, find_objective
 from paralign.objectives.base import LayerConfig, ObjectiveConfig
-from paralign.runs.finetune_settings import FinetuneConfig, FinetuneTraining
+from paralign.runs.finetune_settings import UNUSED, FinetuneConfig, FinetuneTraining
 from paralign.runs.settings import RunConfig
 from paralign.tasks.base import TASKS, TaskConfig, find_task_class
 from paralign.words.base import ALIGNERS, find_aligner
@@ -159,6 +159,7 @@ def _setting_lines(section: SettingsSection, key: str) -> Iterator[str]:
         of_finetune = FinetuneTraining.model_fields[key].get_default(call_default_factory=True)
         if of_finetune != field.get_default(call_default_factory=True):
             default += f", finetune {_value(of_finetune)}"
+        default += ", not for finetune" if key in UNUSED else ""
     yield f"{section.prefix + '.' if section.prefix else ''}{key}  <{_type(field)}>  {default}"
     yield from _wrapped(" ".join((field.description or "").replace("``", "`").split()), "    ")
 

@@ -12,7 +12,7 @@ from paralign.commands.arguments import one_or_several
 from paralign.config import merge, parse_override
 from paralign.console import echo, echo_dropped
 from paralign.encoder import Encoder
-from paralign.folders import check_outputs, is_special
+from paralign.folders import atomic_file, check_outputs, is_special
 from paralign.runs.inputs import files_read
 from paralign.runs.measure import echo_truncated
 from paralign.runs.model_folder import saved_head, saved_task
@@ -77,12 +77,11 @@ def predict(
         if to_stdout:
             sys.stdout.buffer.write((Path(folder) / path.name).read_bytes())
             written = []
-        elif special:
-            path.write_bytes((Path(folder) / path.name).read_bytes())
-        else:
+        elif not special:
             check_outputs(written, inputs, force=force)
-            for file, final in zip(temporary, written, strict=True):
-                file.replace(final)
+        for final in written:
+            with atomic_file(final) as output:
+                output.write((Path(folder) / final.name).read_bytes())
     echo_truncated(task_instance, data, set(), quiet)
     for file in written:
         echo(str(file), quiet=quiet)

@@ -29,7 +29,14 @@ from paralign.runs.inputs import check_inputs, data_files, dictionary_files, mod
 from paralign.runs.options import RunOptions
 from paralign.runs.settings import RunConfig, run_settings
 from paralign.runs.train import PreparedTraining, TrainingInputs, prepare_training
-from paralign.sources.specs import PairSpec, TextSpec, check_readable_again, parse_pairs, parse_text
+from paralign.sources.specs import (
+    PairSpec,
+    TextSpec,
+    check_readable_again,
+    check_separate_pipes,
+    parse_pairs,
+    parse_text,
+)
 from paralign.training.heldout import HeldOut
 
 __all__ = [
@@ -171,13 +178,14 @@ def prepare_pretrain(options: RunOptions, request: PretrainRequest) -> PreparedT
     """Read and check the inputs of a run.
 
     Returns:
-        The run. None: it is already finished.
+        The run, or None if it is already finished.
 
     Raises:
         UserError: for input or settings that cannot be used.
     """
     start, text, pairs = request.start, request.text, request.pairs
     config = request.config
+    check_separate_pipes([*text, *pairs, *request.heldout, *request.dictionary])
     if bool(text) == bool(pairs):
         raise UserError("give either --text or --pairs" if text else "no text is given", hint="--text en=PATH")
     specs: list[TextSpec] | list[PairSpec] = [parse_pairs(spec) for spec in pairs] or [parse_text(t) for t in text]

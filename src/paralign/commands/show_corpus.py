@@ -7,7 +7,7 @@ from itertools import islice
 
 from paralign.smallworld import World
 from paralign.sources.readers import read_pairs
-from paralign.sources.specs import parse_pairs, smallworld_range
+from paralign.sources.specs import check_separate_pipes, parse_pairs, smallworld_range
 
 __all__ = ["show_corpus"]
 
@@ -28,6 +28,7 @@ def show_corpus(pairs: str, *, limit: int = 3, lenient: bool = False) -> Iterato
         world = World()
         yield from (f"{world.show(index)}\n" for index in islice(indices, limit))
         return
+    check_separate_pipes([pairs])
     spec = parse_pairs(pairs)
     for pair in islice(read_pairs(spec, lenient=lenient), limit):  # readers have removed control characters
         yield f"{pair.line}\n  {spec.source}  {pair.source}\n  {spec.target}  {pair.target}"

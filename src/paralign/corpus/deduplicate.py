@@ -35,7 +35,7 @@ def sentence_hashes(texts: Iterable[str]) -> Hashes:
     """Return hashes that are equal if texts differ only in case, punctuation and spaces.
 
     Returns:
-        uint64 ``[n]``: hashes of :func:`paralign.text.normalization.comparison_key`; 0 for a text without letters and
+        Hashes, uint64 ``[n]``, of :func:`paralign.text.normalization.comparison_key`; 0 for a text without letters and
         digits.
     """
     keys = [comparison_key(text) for text in texts]

@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from paralign.corpus.store import TokenStore
-from paralign.digests import FolderDigests, check_schema, write_digests
+from paralign.digests import FolderDigests, check_schema, file_digest, write_digests
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
 from paralign.ragged import ranges, row_ids, row_starts
@@ -106,6 +106,12 @@ class LinkStore:
         if links.fingerprint != store.fingerprint:
             raise UserError("the word links belong to other text", where=path, hint="remove the folder")
         return links
+
+    @property
+    def digest(self) -> str:
+        """Hash of the links: equal for equal links of equal text."""
+        blocks = self.path / "blocks.bin"  # digests of all arrays; earlier versions wrote none
+        return file_digest(blocks if blocks.is_file() else self.path / "links.bin")
 
     def __len__(self) -> int:
         return len(self._links)

@@ -24,7 +24,7 @@ def padded_inputs(
         types: whether the model needs token types.
 
     Returns:
-        Inputs by name, each of shape [b, length], and which positions are not padding. Shape: [b, length].
+        Inputs by name, each of shape [b, length], and which positions are not padding, of shape [b, length].
     """
     lengths, starts = (np.zeros(1, np.int64),) * 2 if rows is None else (view.lengths[rows], view.starts[rows])
     inside = np.arange(length) < lengths[:, None]
@@ -49,7 +49,7 @@ def restoring_order(view: View, order: list[npt.NDArray[np.int64]]) -> npt.NDArr
         order: rows of each chunk.
 
     Returns:
-        Shape: [T].
+        The index, of shape [T].
     """
     rows = np.concatenate([np.empty(0, np.int64), *order])
     lengths = view.lengths[rows]

@@ -103,6 +103,9 @@ class Encoder(EncodesText, nn.Module):
         Raises:
             UserError: if weights, config or tokenizer are missing or cannot be read, or if it is not an encoder.
         """
+        if not isinstance(name, str | Path):
+            message = f"from_pretrained was given an object of type {type(name).__name__}, not a name or folder"
+            raise UserError(message, hint="for a loaded model, call Encoder(model, tokenizer)")
         model = load_model(str(name), allow_causal=allow_causal, quiet=quiet)
         tokenizer = load_tokenizer(str(name), needs_mask=not families.is_causal(model.config))
         return cls(model, tokenizer, name=str(name), chunk_cost=chunk_cost)
@@ -231,7 +234,7 @@ class Encoder(EncodesText, nn.Module):
             language: their language, which matters if it is derived by ``trans`` or ``tinv``. None: no particular one.
 
         Returns:
-            For each text its piece ids, shape: [k], and their character offsets, shape: [k, 2].
+            For each text its piece ids, of shape [k], and their character offsets, of shape [k, 2].
         """
         return tok.tokenize(self.tokenizer, texts, language, twin_offset=self.twin_offset)
 
@@ -371,7 +374,7 @@ class Encoder(EncodesText, nn.Module):
             states: last hidden states, usually at masked positions only. Shape: [M, d].
 
         Returns:
-            Shape: [M, V].
+            The logits, of shape [M, V].
 
         Raises:
             UserError: if the model has no vocabulary head.
@@ -410,6 +413,6 @@ class Encoder(EncodesText, nn.Module):
             dense: takes the place of :meth:`head_dense`.
 
         Returns:
-            Shape: [M, V].
+            The logits, of shape [M, V].
         """
         return heads.head_logits_with(self.model, states, dense)

@@ -26,7 +26,7 @@ def head_logits(model: Any, states: Tensor) -> Tensor:
         states: hidden states. Shape: [M, d].
 
     Returns:
-        Shape: [M, V].
+        The logits, of shape [M, V].
     """
     return _run_head(model, states, {})
 
@@ -40,7 +40,7 @@ def head_logits_with(model: Any, states: Tensor, dense: nn.Module) -> Tensor:
         dense: the layer to use in place of the head's first dense layer.
 
     Returns:
-        Shape: [M, V].
+        The logits, of shape [M, V].
     """
     return _run_head(model, states, {_dense_of(model)[0]: dense})
 

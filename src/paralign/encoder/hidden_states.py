@@ -38,7 +38,7 @@ class HiddenStates:
             positions: indices into ``flat``. Shape: [M].
 
         Returns:
-            Shape: [M, d].
+            The states, of shape [M, d].
         """
         return self.flat.index_select(0, on_device(positions, self.flat.device))
 

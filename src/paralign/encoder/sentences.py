@@ -125,7 +125,7 @@ class EncodesText:
             other: nothing. For other arguments of ``SentenceTransformer.encode``, the error says what to do instead.
 
         Returns:
-            The vectors. Shape: [n, d]; of a single text: [d].
+            The vectors, of shape [n, d]; [d] for a single text.
 
         Raises:
             UserError: for texts that are not strings or have a lone surrogate, an unknown pooling, or a layer that does
@@ -234,7 +234,7 @@ def sentence_vectors(
         budget: number of padded pieces encoded at once.
 
     Returns:
-        The vectors by pooling, shape: [n, d], and the number of sentences cut to the encoder's longest row.
+        The vectors by pooling, of shape [n, d], and the number of sentences cut to the encoder's longest row.
 
     >>> from paralign.encoder import Encoder
     >>> encoder = Encoder.from_pretrained("paralign-mini")

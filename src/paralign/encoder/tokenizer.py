@@ -51,7 +51,7 @@ def tokenize(tokenizer: Any, texts: list[str], language: str | None = None, *, t
         twin_offset: difference between the ids of a twin and its piece; 0 without twins.
 
     Returns:
-        For each text its piece ids, shape: [k], and their character offsets, shape: [k, 2].
+        For each text its piece ids, of shape [k], and their character offsets, of shape [k, 2].
 
     Raises:
         UserError: for a language derived by ``trans`` if there are no twins.

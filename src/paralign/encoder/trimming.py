@@ -31,7 +31,7 @@ def count_pieces(encoder: Encoder, texts: Iterable[str]) -> tuple[Ints, set[str]
     """Count the pieces of texts.
 
     Returns:
-        How often each piece occurs, shape: [V], and the characters of the texts, before and after the tokenizer's
+        How often each piece occurs, of shape [V], and the characters of the texts, before and after the tokenizer's
         normalization, such as lower-casing.
     """
     normalizer = encoder.tokenizer.backend_tokenizer.normalizer

@@ -42,7 +42,7 @@ def layer_vectors(
         budget: number of padded pieces encoded at once.
 
     Returns:
-        The vectors, shape: [L + 1, n, d] (0 for the embeddings), and the number of sentences cut to the encoder's
+        The vectors, of shape [L + 1, n, d] (0 for the embeddings), and the number of sentences cut to the encoder's
         longest row.
     """
     check_pooling(encoder, pool)
@@ -76,7 +76,7 @@ def piece_states(
         half: whether to multiply in bf16 instead of fp32.
 
     Returns:
-        The states of each of ``layers``, in fp32 on the encoder's device, one sentence after another. Shape of each:
+        The states of each of ``layers``, in fp32 on the encoder's device, one sentence after another, each of shape
         [sum of lengths, d].
     """
     longest = encoder.max_pieces - sum(map(len, encoder.template.single))

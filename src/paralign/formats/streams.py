@@ -217,6 +217,8 @@ def open_output(path: Path) -> Iterator[IO[bytes]]:
         with atomic_file(path) as file, compressed(file, path.suffix) as out:
             yield out
     except OSError as error:
+        if error.filename not in (None, str(path)):
+            raise  # of another file, to which the block writes too
         raise UserError(f"cannot be written: {error.strerror}", where=path) from None
 
 

@@ -56,7 +56,7 @@ def alignment_items(pairs: Iterable[tuple[Links, Links, Links]]) -> dict[str, np
         pairs: (links, sure, possible) of each sentence pair.
 
     Returns:
-        ``aer``, ``precision`` and ``recall``, each [n, 2]: numerator and denominator of each sentence pair.
+        Numerator and denominator of each sentence pair, [n, 2], for ``aer``, ``precision`` and ``recall``.
     """
     table = np.array([link_counts(*pair) for pair in pairs], np.float64).reshape(-1, 4)
     in_sure, in_possible, links, sure = table.T

@@ -77,8 +77,8 @@ def spearman_interval(
         seed: seed of the resamples.
 
     Returns:
-        lower and upper bound; NaN for fewer than eight points, or two or three groups: so few points in perfect order
-        would appear certain.
+        Lower and upper bound. NaN for fewer than eight points, or two or three groups, because so few points in perfect
+        order would appear certain.
     """
     a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
     group_ids = [np.unique([str(label) for label in labels], return_inverse=True)[1] for labels in groups]

@@ -116,7 +116,7 @@ def _whitened(rows: Floats) -> tuple[Floats, Floats, Floats]:
     """Return the mean, the matrix that makes the covariance of centered rows the identity, and their product.
 
     Returns:
-        Shapes: [d], [d, r] and [n, r].
+        Arrays of shape [d], [d, r] and [n, r].
     """
     dtype = np.result_type(rows.dtype, np.float32)
     mean, scale = rows.mean(0, dtype=np.float64), rows.std(0, dtype=np.float64)

@@ -216,8 +216,8 @@ def extraction_items(
         gold: [g] source sentence of each gold pair.
 
     Returns:
-        ``precision``, ``recall`` and ``f1``, each [n, 2]: correct / extracted, correct / gold and
-        2 correct / (extracted + gold).
+        ``precision``, ``recall`` and ``f1``, each of shape [n, 2], with the terms of correct / extracted, correct /
+        gold and 2 correct / (extracted + gold).
     """
     rows, hits = np.asarray(extracted, np.int64), np.asarray(right, bool)
     returned, correct = np.bincount(rows, minlength=size), np.bincount(rows[hits], minlength=size)

@@ -32,7 +32,7 @@ def anchor_loss(first: Tensor, second: Tensor, initial_first: Tensor, initial_se
         initial_first, initial_second: the same vectors in the initial encoder. Shape of each: [n, d].
 
     Returns:
-        Shape: [n].
+        The loss of each pair, of shape [n].
 
     >>> anchor_loss(torch.ones(1, 3), -torch.ones(1, 3), torch.zeros(1, 3), torch.zeros(1, 3)).tolist()
     [0.0]

@@ -291,7 +291,7 @@ class Objective(nn.Module):
             step: the slice; ``step.hidden(view)`` returns hidden states.
 
         Returns:
-            For each name in :meth:`weights` a scalar tensor with gradient, even if its count is 0. Shape: [].
+            For each name in :meth:`weights` a scalar tensor with gradient, even if its count is 0.
         """
         raise NotImplementedError
 
@@ -359,7 +359,7 @@ def masked_loss(step: Step, view: str) -> Tensor:
         view: name of a masked view.
 
     Returns:
-        A scalar with gradient. Shape: [].
+        A scalar tensor with gradient.
     """
     states, masked_view = step.hidden(view), step.batch.view(view)
     logits = step.encoder.logits(states.at(masked_view.masked)).float()
@@ -375,9 +375,9 @@ def spread(vectors: Tensor) -> dict[str, float]:
         vectors: Shape: [n, d].
 
     Returns:
-        ``mean_cosine`` of different rows (1: collapsed) and ``effective_rank``, the exponential of the entropy of the
-        normalized singular values (Roy and Vetterli 2007) of the centered unit vectors, which is at most n - 1. Empty
-        for fewer than two rows; of two or three, there is no ``effective_rank``.
+        ``mean_cosine`` of different rows (1 if they have collapsed) and ``effective_rank``, the exponential of the
+        entropy of the normalized singular values (Roy and Vetterli 2007) of the centered unit vectors, which is at most
+        n - 1. Empty for fewer than two rows; of two or three, there is no ``effective_rank``.
 
     >>> {name: round(value, 3) for name, value in spread(torch.eye(4)).items()}
     {'mean_cosine': 0.0, 'effective_rank': 3.0}

@@ -88,8 +88,8 @@ def _linked_masked(batch: Batch) -> tuple[Ints, Ints, Ints]:
     """Return which masked pieces have links, and to which pieces.
 
     Returns:
-        Indices into the view's ``masked`` of the pieces with a link, shape: [c]; for each linked piece, the index from
-        0 to c - 1 of the piece that is predicted from it, shape: [x]; and its position in the view, shape: [x].
+        Indices into the view's ``masked`` of the pieces with a link, of shape [c]; for each linked piece, the index
+        from 0 to c - 1 of the piece that is predicted from it, and its position in the view, both of shape [x].
     """
     view = batch.view("joint")
     first, second = linked_words(batch, "joint", "joint").pieces()

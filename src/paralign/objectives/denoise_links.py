@@ -87,7 +87,7 @@ def self_labeled_links(
         rounds: of matching.
 
     Returns:
-        Shape: [B, n, m].
+        The links, of shape [B, n, m].
     """
     x, y = (nn.functional.normalize(side.float(), dim=2) for side in (first, second))
     plan = transport_plan(x @ y.transpose(1, 2), *inside, smoothing, iterations)

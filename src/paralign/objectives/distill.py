@@ -47,7 +47,7 @@ def distillation_loss(pivot: Tensor, other: Tensor, teacher: Tensor) -> Tensor:
         teacher: the teacher's vectors of x. Shape: [n, d].
 
     Returns:
-        Shape: [n].
+        The loss of each sentence pair, of shape [n].
 
     >>> distillation_loss(torch.ones(1, 2), torch.zeros(1, 2), torch.zeros(1, 2)).tolist()
     [1.0]

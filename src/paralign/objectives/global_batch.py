@@ -51,7 +51,7 @@ class GlobalObjective(Objective):
             identities: what :meth:`identify` returned for them. Shape: [N, m].
 
         Returns:
-            Shape: [N].
+            The loss of every item, of shape [N].
         """
 
     def forward(self, step: Step) -> Mapping[str, Tensor]:

@@ -51,7 +51,7 @@ def in_batch_loss(
             Shape: [n, n].
 
     Returns:
-        The loss of each pair, the mean of both directions. Shape: [n].
+        The loss of each pair, the mean of both directions, of shape [n].
 
     >>> import math
     >>> loss = in_batch_loss(torch.eye(2), torch.eye(2), temperature=1.0)

@@ -28,7 +28,7 @@ def linked_word_vectors(step: Step, linked: LinkedWords, layer: float = -1) -> t
         layer: the hidden state that is read; see :meth:`paralign.encoder.Encoder.layer_number`. Default: the last.
 
     Returns:
-        Two fp32 tensors (fp64 if the states are). Shapes: [l, d].
+        Two fp32 tensors (fp64 if the states are) of shape [l, d].
     """
     first = _means(step.hidden("first", layer).at(linked.first), linked.first_sizes)
     return first, _means(step.hidden("second", layer).at(linked.second), linked.second_sizes)

@@ -59,7 +59,7 @@ def contrastive_loss(
         config: temperature and denominator.
 
     Returns:
-        The loss of each query, shape: [B], and whether its positive has the highest logit, shape: [B].
+        The loss of each query, of shape [B], and whether its positive has the highest logit, of shape [B].
 
     >>> vectors = torch.eye(3)
     >>> loss, best = contrastive_loss(vectors[:2], vectors[:2], vectors[2:], None, MoCoConfig(temperature=1.0))

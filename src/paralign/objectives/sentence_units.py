@@ -89,7 +89,7 @@ def pad_rows(vectors: Tensor, sizes: Ints) -> Tensor:
         sizes: number of vectors of each row. Shape: [B].
 
     Returns:
-        Shape: [B, m, d], where m is the largest of ``sizes``, at least 1.
+        The padded rows, of shape [B, m, d], where m is the largest of ``sizes``, at least 1.
     """
     longest, width = max(1, int(sizes.max(initial=0))), vectors.shape[1]
     place = on_device(row_ids(sizes) * longest + row_positions(sizes), vectors.device)
@@ -110,7 +110,7 @@ def alignment_probabilities(
         scale: factor of the dot products.
 
     Returns:
-        S by row and S by column, 0 in padding. Shapes: [B, n, m] and [B, n, m].
+        S by row and S by column, 0 in padding, both of shape [B, n, m].
     """
     own = torch.arange(first.shape[1], device=first.device) < sizes[:, None]
     other = torch.arange(second.shape[1], device=first.device) < other_sizes[:, None]
@@ -130,7 +130,7 @@ def alignment_loss(row: Tensor, column: Tensor, links: Tensor, sizes: Tensor, ot
         other_sizes: m of each pair. Shape: [B].
 
     Returns:
-        Shape: [B].
+        The loss of each pair, of shape [B].
     """
     own, other = sizes.clamp_min(1)[:, None, None], other_sizes.clamp_min(1)[:, None, None]
     return -(links * (row / own + column / other)).sum((1, 2)) / 2

@@ -128,7 +128,7 @@ def _related(identities: Ints) -> list[tuple[Pairs, Pairs]]:
         identities: record, position in the batch and both words of each link. Shape: [n, 4].
 
     Returns:
-        For the first and the second word as query: pairs (i, j), i ≠ j, where the other word of link j is also a
+        For the first and the second word as query, pairs (i, j), i ≠ j, where the other word of link j is also a
         translation of the query of link i; and pairs where the queries of i and j share a translation, i = j included.
         Both contain all pairs of links of the same record at different positions, whose sides may be swapped.
     """

@@ -140,8 +140,8 @@ def language_rows(store: TokenStore, encoder: Encoder, temperature: float) -> di
         temperature: temperature of sampling over languages.
 
     Returns:
-        By language: ``sentences``, ``pieces``, ``share`` of all sentences, ``drawn`` (its share after sampling with
-        ``temperature``), ``pieces_per_word`` and ``unknown`` (share of pieces) in up to 2,000 of its sentences.
+        For each language ``sentences``, ``pieces``, ``share`` of all sentences, ``drawn`` (its share after sampling
+        with ``temperature``), ``pieces_per_word`` and ``unknown`` (share of pieces) in up to 2,000 of its sentences.
     """
     sizes, pieces = np.zeros((2, len(store.languages)), np.int64)
     for start, stop in _blocks(store):

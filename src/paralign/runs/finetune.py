@@ -20,6 +20,7 @@ from paralign.encoder import Encoder
 from paralign.encoder.hf import set_dropout
 from paralign.encoder.layers import configure_layers, layer_hashes, parse_layers, reinitialize_layers
 from paralign.encoder.loading import check_model
+from paralign.encoder.precision import choose_precision
 from paralign.errors import UserError
 from paralign.folders import atomic_file, atomic_folder
 from paralign.results import Items, Measurement, Seeds, check_results, read_results, write_results
@@ -30,9 +31,18 @@ from paralign.runs.finetune_cost import FinetuneCost
 from paralign.runs.finetune_settings import FinetuneConfig, FinetuneData, FinetuneTraining, identity
 from paralign.runs.folder import RunFolder
 from paralign.runs.inputs import check_inputs, finetune_inputs, model_files
-from paralign.runs.measure import RowContext, echo_scores, echo_summary, echo_truncated, measure, recorded_settings
+from paralign.runs.measure import (
+    RowContext,
+    content_digest,
+    echo_scores,
+    echo_summary,
+    echo_truncated,
+    measure,
+    recorded_settings,
+)
 from paralign.runs.model_folder import describe_model, fine_tuning_settings
 from paralign.runs.options import RunOptions
+from paralign.runs.training_lineage import NOT_DECISIVE
 from paralign.tasks.head import TaskHead
 from paralign.tasks.supervised import SupervisedTask
 from paralign.tasks.training_mixture import TrainingMixture
@@ -45,9 +55,6 @@ __all__ = ["FinetuneRun"]
 
 _HEAD, _RESET = 41, 42
 """Streams of random numbers."""
-_RECORDED = {"batch", "epochs", "steps", "learning_rate", "warmup", "weight_decay", "betas", "eps", "clip", "dropout",
-             "temperature"}  # fmt: skip
-"""Settings of training that affect scores; results record those that differ from the task's defaults."""
 
 
 class FinetuneRun:
@@ -170,6 +177,7 @@ class FinetuneRun:
         if config.training.dropout is not None:
             set_dropout(self.encoder.model, config.training.dropout)
         configure_layers(self.encoder, config.layers)
+        self.task.autocast(self.encoder)  # refuses bf16 before a seed is trained
         changed = config.layers.description
         if changed and self.data.system is None:
             model_facts["method"] = f"{model_facts['method']}, {changed}"
@@ -314,19 +322,25 @@ class FinetuneRun:
 
     def _describe_training(self) -> dict[str, Any]:
         """Return what seeds of a fine-tuned encoder have in common, apart from its base and the task."""
-        inputs = self.folder.facts["inputs"]
+        inputs, sets = self.folder.facts["inputs"], self.sets
+        data = {"train": [*sets.sets, sets.originals], "dev": [sets.dev]}
         return {
             "training": self._recorded_training(),
             "layers": self.config.layers.model_dump(mode="json"),
             "dev": dataset_names([self.data.dev] if self.data.dev else []),
             "digests": {name: [file["blake2b"] for file in inputs.get(name, [])] for name in ("train", "dev")},
+            "content": {name: [content_digest(self.task, one) for one in data[name] if one] for name in data},
         }
 
     def _recorded_training(self) -> dict[str, Any]:
-        """Return what results record about training: the sets, and settings that differ from the task's defaults."""
-        defaults = resolve(FinetuneTraining, self.task.training).model_dump(mode="json")
-        settings = self.config.training.model_dump(mode="json")
-        changed = {name: settings[name] for name in sorted(_RECORDED) if settings[name] != defaults[name]}
+        """Return what results record about training: the sets, settings that differ from the task's defaults, and bf16
+        if it is used."""
+        defaults = resolve(FinetuneTraining, self.task.training).model_dump(mode="json") | {"precision": "fp32"}
+        training = self.config.training
+        settings = training.model_dump(mode="json")
+        settings["precision"] = choose_precision(training.precision, [self.encoder], quiet=True)
+        recorded = sorted(settings.keys() - NOT_DECISIVE)
+        changed = {name: settings[name] for name in recorded if settings[name] != defaults[name]}
         limit = {} if self.data.limit is None else {"limit": self.data.limit}
         return {"sets": dataset_names(self.data.train), **changed, **limit}
 

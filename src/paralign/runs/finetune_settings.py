@@ -16,7 +16,11 @@ from paralign.tasks.base import TaskConfig, find_task_class
 from paralign.tasks.supervised import SupervisedTask
 from paralign.training import TrainingConfig
 
-__all__ = ["FinetuneConfig", "FinetuneData", "FinetuneTraining", "finetune_settings", "identity"]
+__all__ = ["UNUSED", "FinetuneConfig", "FinetuneData", "FinetuneTraining", "finetune_settings", "identity"]
+
+
+UNUSED = ("temperature", "shuffle", "heldout_every", "head_steps")
+"""Settings of training that only ``align`` and ``pretrain`` use."""
 
 
 class FinetuneTraining(TrainingConfig):
@@ -64,7 +68,7 @@ def finetune_settings(
         overrides: settings as ``section.key=value`` that override the recipe.
 
     Raises:
-        UserError: for a task without a head, and for invalid settings.
+        UserError: for a task without a head, invalid settings, and settings that have no effect in fine-tuning.
     """
     kind = find_task_class(task)
     if not issubclass(kind, SupervisedTask):
@@ -80,6 +84,10 @@ def finetune_settings(
     overriding = merge(*map(parse_override, overrides))
     check_epochs(from_recipe, overriding, recipe)
     config = resolve(composed, {"training": kind.training}, from_recipe, overriding, where=recipe)
+    unused = config.training.model_dump(include=set(UNUSED), exclude_defaults=True)
+    for name in unused:
+        where = None if name in overriding.get("training", {}) else recipe
+        raise UserError(f"training.{name} has no effect in fine-tuning", where=where, hint="remove it")
     return config, kind(config.task)
 
 

@@ -20,6 +20,7 @@ from paralign.tasks.supervised import SupervisedTask
 
 __all__ = [
     "RowContext",
+    "content_digest",
     "echo_scores",
     "echo_summary",
     "echo_truncated",
@@ -169,6 +170,11 @@ def echo_summary(rows: Sequence[Measurement], quiet: bool) -> None:
 
 def _shown(value: float, metric: str, sign: str = "") -> str:
     return f"{100 * value:{sign}.1f}" if is_scaled(metric) else f"{value:{sign}.2f}"
+
+
+def content_digest(task: Task, data: Any) -> str:
+    """Return the digest of the texts and labels of a data set, whatever its file; empty if the task names no texts."""
+    return _digest(task.texts_of(data)) + _digest(task.gold_of(data)) if any(task.texts_of(data)) else ""
 
 
 def _digest(items: Iterable[Sequence[str]]) -> str:

@@ -52,6 +52,7 @@ class _MadeBy(BaseModel):
     layers: LayersConfig
     dev: list[str]
     digests: dict[str, list[str | None]]
+    content: dict[str, list[str]] = {}  # not in earlier versions
 
 
 class _TaskFile(BaseModel):
@@ -95,8 +96,8 @@ def describe_encoder(encoder: Encoder, model: str, system: str | None) -> dict[s
 def describe_fine_tuned(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return where the weights of a fine-tuned model come from: ``parent``, ``lineage`` and, if known, ``origin``.
 
-    Models that differ only by seed have one lineage: it depends on the base, the task, and the data and settings of
-    training.
+    Models that differ only by seed have one lineage: it depends on the base, the task, and the content of the data and
+    the settings of training. Models of earlier versions record no content, but names of data and digests of files.
 
     Args:
         facts: the content of its ``task.json``.
@@ -104,8 +105,16 @@ def describe_fine_tuned(facts: Mapping[str, Any]) -> dict[str, Any]:
     of = facts["of"]
     start = of.get("lineage") or of["model_hash"]
     known = {"origin": of["origin"]} if of.get("origin") else {}
-    made_by = (facts["task"], facts["train"], facts["made_by"], facts["settings"])
+    made_by = (facts["task"], facts["train"], _by_content(facts["made_by"]), facts["settings"])
     return {"parent": of["model_hash"], "lineage": lineage(start, *made_by), **known}
+
+
+def _by_content(made_by: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how a model was fine-tuned, without the names and files of its data if their content is known."""
+    if not all(all(made_by.get("content", {}).get(name, [""])) for name in ("train", "dev")):
+        return dict(made_by)
+    training = {name: value for name, value in made_by["training"].items() if name not in ("sets", "limit")}
+    return {"training": training, "layers": made_by["layers"], "content": made_by["content"]}
 
 
 def fine_tuning_settings(made_by: Mapping[str, Any], method: str) -> dict[str, Any]:
@@ -116,15 +125,15 @@ def fine_tuning_settings(made_by: Mapping[str, Any], method: str) -> dict[str, A
         method: name of the system in tables, which is that of the encoder with a description of changed layers.
 
     Returns:
-        ``training``, with the names of the development sets if there are any; ``training_data``, digests of the content
-        of the training and development files, if there are files; ``layers`` if layers were changed, with the name of
-        the encoder as ``of``.
+        ``training``, with the names of the development sets if there are any; ``training_data``, digests of the
+        training and development files, or of what was read where there are none; ``layers`` if layers were changed,
+        with the name of the encoder as ``of``.
     """
     dev, layers = made_by["dev"], LayersConfig.model_validate(made_by["layers"])
     settings = {"training": made_by["training"] | ({"dev": dev} if dev else {})}
-    # A pipe has no digest.
-    digests = {name: object_digest(files)[:8] for name, files in made_by["digests"].items() if files and all(files)}
-    if digests:
+    content = made_by.get("content", {})  # for data without files; a pipe has no digest
+    known = {name: files if files and all(files) else content.get(name) for name, files in made_by["digests"].items()}
+    if digests := {name: object_digest(data)[:8] for name, data in known.items() if data and all(data)}:
         settings["training_data"] = digests
     if layers.description:
         of = method.replace(f", {layers.description}", "")

@@ -10,6 +10,7 @@ import torch
 
 from paralign.config import load_toml
 from paralign.encoder import Encoder
+from paralign.encoder.card import lineage
 from paralign.errors import UserError
 from paralign.runs.inputs import Entries, file_entries
 from paralign.training import checkpoint
@@ -48,6 +49,16 @@ class StartCheckpoint:
         settings = self._state["settings"]
         parent = settings.get("from_checkpoint", settings).get("parent", settings.get("base"))
         return {"step": self._state["step"], "weights": self.entries[0]["blake2b"], "parent": parent}
+
+    @property
+    def made_by(self) -> tuple[str, int]:
+        """The lineage of the run of the checkpoint, and the step: how its weights were made.
+
+        Checkpoints of earlier versions have no lineage: their text and settings take its place, without the seed.
+        """
+        state = self._state
+        settings = {**state["settings"], "training": {**state["settings"].get("training", {}), "seed": None}}
+        return state.get("lineage") or lineage(state["data"], settings), state["step"]
 
     def model(self) -> str:
         """Return the encoder that the run of the checkpoint was trained from.

@@ -17,7 +17,7 @@ from paralign.corpus.store import TokenStore
 from paralign.device import best_device, processes
 from paralign.digests import DAMAGED, file_digest, write_digests
 from paralign.encoder import Encoder
-from paralign.encoder.card import lineage, read_provenance, write_card
+from paralign.encoder.card import read_provenance, write_card
 from paralign.encoder.hf import set_dropout
 from paralign.encoder.loading import sentence_note
 from paralign.encoder.precision import choose_precision
@@ -36,7 +36,6 @@ from paralign.runs.corpus import (
 )
 from paralign.runs.dictionary import open_dictionary
 from paralign.runs.folder import RunFolder
-from paralign.runs.inputs import model_files
 from paralign.runs.links import open_links
 from paralign.runs.objectives import (
     check_objectives,
@@ -49,21 +48,17 @@ from paralign.runs.objectives import (
 from paralign.runs.options import RunOptions
 from paralign.runs.settings import RunConfig
 from paralign.runs.start_checkpoint import StartCheckpoint
+from paralign.runs.training_lineage import origin_of_scratch, training_lineage
 from paralign.sources.specs import PairSpec, TextSpec
 from paralign.training import Callback, CorpusBatches, HeldOutEvaluation, Learner, Outcome, Stopped, Trainer
 from paralign.training.alarms import Alarms
+from paralign.training.checkpoint_losses import Diverged
 from paralign.training.gradient_cosine import check_losses
 from paralign.training.head import HeadFit
 from paralign.training.memory import check_memory
 from paralign.training.trackers import Trackers, check_trackers
 
 __all__ = ["PreparedTraining", "TrainingInputs", "prepare_training"]
-
-_NOT_DECISIVE = {
-    "seed", "accumulate", "gradient_checkpointing", "shard", "compile", "heldout_every", "log_every",
-    "gradient_cosine_every", "checkpoint_every", "keep", "chunk_cost",
-}  # fmt: skip
-"""Training settings that do not change what is learned."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +98,7 @@ class PreparedTraining:
         encoder: the encoder to train.
         store: the token store.
         trainer: the training loop.
+        origin: the lineage of the encoder it is trained from.
     """
 
     folder: RunFolder
@@ -112,6 +108,7 @@ class PreparedTraining:
     encoder: Encoder
     store: TokenStore
     trainer: Trainer
+    origin: str
 
     def run(self) -> Path:
         """Train, and write the encoder, its model card and the summary of the run.
@@ -128,8 +125,10 @@ class PreparedTraining:
         except Stopped:
             folder.save(status="stopped")
             raise
-        except BaseException:
+        except BaseException as error:
             folder.abandon()
+            if isinstance(error, Diverged) and folder.verb == "align":
+                raise error.of_align() from None
             raise
         if any(kind.needs_logits for kind in objective_classes(self.config)):
             self.encoder.head_is_new = False
@@ -174,18 +173,11 @@ class PreparedTraining:
         """Return the facts for the model card."""
         config, verb, base = self.config, self.folder.verb, self.inputs.base
         provenance = read_provenance(base)
-        sources = [(entry["spec"].partition("=")[0], entry["kept"]) for entry in self.store.meta["specs"]]
-        made_by = [verb, config.method, config.control, config.objectives, sources, outcome.steps]
-        made_by += [_decisive_settings(config)]
-        origin = provenance.get("lineage") or self.trainer.settings["base"]
-        if self.inputs.scratch:  # new weights, and a vocabulary learned from the text
-            origin = lineage(self.inputs.scratch, [tags for tags, _ in sources])
         start = self.inputs.start
-        made_by += [start.lineage["step"]] if start is not None else []
         parent = self.trainer.settings["base"] if start is None else start.lineage["parent"]
         return {
-            "origin": origin,
-            "lineage": lineage(origin, *made_by),
+            "origin": self.origin,
+            "lineage": self.trainer.lineage,
             "method": config.method,
             "control": config.control,
             "parent": parent if verb == "align" or provenance else None,
@@ -207,31 +199,6 @@ class PreparedTraining:
         }
 
 
-def _decisive_settings(config: RunConfig) -> dict[str, Any]:
-    """Return the settings that change what is learned and are no defaults; no seeds, encoders by what they are."""
-    kinds = [find_objective(name) for name in config.objectives]
-    unused = set() if any(kind.needs_links for kind in kinds) else {"links"}
-    settings = config.model_dump(
-        mode="json",
-        exclude_defaults=True,
-        exclude={"objectives", "method", "control", "weights", "dictionary"} | unused,
-    )
-    training = settings.get("training", {})
-    settings["training"] = {name: value for name, value in training.items() if name not in _NOT_DECISIVE}
-    settings["dictionary"] = config.dictionary.rate
-    for name, kind in zip(config.objectives, kinds, strict=True):
-        models = kind.encoders(config.section(name))
-        own = settings.get(kind.name, {})
-        settings[kind.name] = {key: _identity(value) if value in models else value for key, value in own.items()}
-    return settings
-
-
-def _identity(model: str) -> str:
-    """Return what identifies an encoder wherever its folder is: lineage, weights, or its name on the hub."""
-    known = read_provenance(model).get("lineage")
-    return str(known or "".join(str(entry.get("blake2b")) for entry in model_files(model)) or model)
-
-
 def prepare_training(
     folder: RunFolder, encoder: Encoder, inputs: TrainingInputs, config: RunConfig, options: RunOptions
 ) -> PreparedTraining:
@@ -243,7 +210,8 @@ def prepare_training(
     parts = processes() if config.training.shard else 1
     check_memory(encoder, best_device(), parts=parts)
     check_trackers(options.track)
-    choose_precision(config.training.precision, [encoder], quiet=True)  # refuses bf16 before a corpus is built
+    # It refuses bf16 before a corpus is built.
+    precision = choose_precision(config.training.precision, [encoder], quiet=True)
     check_objectives(config, encoder, base=inputs.base, links=inputs.links, dictionary=inputs.dictionary)
     if not options.quiet:
         _echo_notes(config, encoder, inputs)
@@ -297,12 +265,23 @@ def prepare_training(
             links=links,
             translations=translations,
         )
+        origin = _origin(encoder, store, inputs, settings["base"])
         trainer = Trainer(
             Learner(encoder, make_objectives(config, encoder, dictionary, objectives)),
             batches,
             config.training,
             run=folder.path,
             settings=settings,
+            lineage=training_lineage(
+                origin,
+                folder.verb,
+                config,
+                precision,
+                store,
+                links,
+                folder.facts["inputs"]["dictionary"],
+                inputs.start.made_by if inputs.start else (),
+            ),
             title=folder.name,
             quiet=options.quiet,
             callbacks=_callbacks(inputs, options),
@@ -311,7 +290,15 @@ def prepare_training(
     except BaseException:
         folder.abandon()
         raise
-    return PreparedTraining(folder, inputs, config, options, encoder, store, trainer)
+    return PreparedTraining(folder, inputs, config, options, encoder, store, trainer, origin)
+
+
+def _origin(encoder: Encoder, store: TokenStore, inputs: TrainingInputs, digest: str) -> str:
+    """Return the lineage of the encoder that a run starts from; ``digest`` is that of its weights."""
+    if inputs.scratch:  # new weights, and a vocabulary learned from the text
+        return origin_of_scratch(inputs.scratch, encoder, store)
+    parent = inputs.start.lineage["parent"] if inputs.start else None
+    return str(read_provenance(inputs.base).get("lineage") or parent or digest)
 
 
 def _echo_notes(config: RunConfig, encoder: Encoder, inputs: TrainingInputs) -> None:

@@ -20,8 +20,10 @@ __all__ = [
     "SMALLWORLD_DEFAULT",
     "PairSpec",
     "TextSpec",
+    "are_languages",
     "check_order",
     "check_readable_again",
+    "check_separate_pipes",
     "data_paths",
     "each_file",
     "input_files",
@@ -136,6 +138,35 @@ def check_readable_again(paths: Iterable[str], reason: str) -> None:
                 raise UserError(f"{what} can be read only once, but {reason}", where=where, hint="give a file")
 
 
+def check_separate_pipes(texts: Iterable[str]) -> None:
+    """Refuse the same pipe, or standard input, in two inputs: the second would get nothing, or a part.
+
+    Args:
+        texts: the inputs of a command: specs or paths.
+
+    Raises:
+        UserError: with the pipe.
+    """
+    seen: set[tuple[int, ...]] = set()
+    for text in texts:
+        path = text if Path(text).exists() else text.rpartition("=")[2].strip()
+        for part in [path] if Path(path).exists() else map(str.strip, path.split(",")):
+            if part != "-" and not is_special(Path(part)):
+                continue
+            try:
+                info = os.fstat(0) if part == "-" else Path(part).stat()
+            except OSError:  # standard input is closed
+                continue
+            same = (info.st_dev, info.st_ino)
+            if same in seen:
+                what = "standard input" if part == "-" else "the pipe"
+                where = None if part == "-" else part
+                raise UserError(
+                    f"{what} is given for two inputs, but can be read only once", where=where, hint="give a file"
+                )
+            seen.add(same)
+
+
 def smallworld_range(path: str) -> range | None:
     """Return the sentence indices of ``smallworld`` or ``smallworld:START-STOP``; ``None`` for a file.
 
@@ -181,15 +212,29 @@ def parse_text(text: str) -> TextSpec:
     """Parse ``en=PATH``.
 
     Raises:
-        UserError: for a missing ``=`` or path, or an unknown language.
+        UserError: for a missing ``=`` or path, an unknown language, or two languages (``en-de``).
 
     >>> parse_text("German=news.txt").language
     'de'
     """
     tag, path = _split_spec(text, "write LANGUAGE=PATH, e.g. en=news.en.txt.gz")
     smallworld_range(path)
+    if are_languages(tag):
+        first, second = tag.split("-")
+        hint = f"write {first}={path}, or {first}-{second.upper()}={path} if {second} is a region"
+        raise UserError(f"one language is needed, and {text!r} has two", hint=hint)
     language, ordering = _language(tag)
     return TextSpec(language, path, ordering, variant_of(tag))
+
+
+def are_languages(tags: str) -> bool:
+    """Return whether a tag with a hyphen names two languages; regions and scripts differ in case (``zh-CN``).
+
+    >>> are_languages("en-de"), are_languages("de-DE"), are_languages("zh-cn")
+    (True, False, False)
+    """
+    parts = tags.split("-")
+    return len(parts) == 2 and parts[0].islower() == parts[1].islower() and all(map(find_tag, parts))
 
 
 def data_paths(specs: Iterable[str | PairSpec | TextSpec]) -> list[str]:

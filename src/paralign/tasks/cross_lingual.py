@@ -68,7 +68,7 @@ def sentence_vectors_of_both(
         layer: number of the hidden state.
 
     Returns:
-        Vectors of both languages. Shapes of each: [n, d] and [m, d].
+        Vectors of both languages, of shape [n, d] and [m, d].
     """
     vectors, cuts = [], 0
     for language, sentences in zip(languages, texts, strict=True):

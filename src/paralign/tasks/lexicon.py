@@ -203,7 +203,7 @@ def word_vectors(
         layer: number of the hidden state, 0 for the embeddings (with positions). None: rows of the embedding table.
 
     Returns:
-        Vectors, zero for words of unknown pieces only (or of none), shape: [n, d]; and the number of such words.
+        Vectors, zero for words of unknown pieces only (or of none), of shape [n, d]; and the number of such words.
     """
     pieces = [ids for ids, _ in encoder.tokenize(words, language)]
     unknown = encoder.tokenizer.unk_token_id

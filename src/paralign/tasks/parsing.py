@@ -190,7 +190,7 @@ def join_windows(windows: Sequence[Arcs]) -> tuple[npt.NDArray[np.int64], npt.ND
         windows: predictions for each window, in order.
 
     Returns:
-        Heads (0 for the root, 1..n for the words) and relations. Shapes: [n] and [n].
+        Heads (0 for the root, 1..n for the words) and relations, both of shape [n].
     """
     first = windows[0]
     scores, relations = (first.scores, first.relations) if len(windows) == 1 else _join_tables(windows)

@@ -24,13 +24,12 @@ from paralign.languages import parse_derived
 from paralign.metrics.mlqa import is_unspaced, mlqa_exact, mlqa_f1, mlqa_normalize
 from paralign.metrics.squad import exact_match, f1
 from paralign.sources.readers import read_questions
-from paralign.sources.specs import parse_pairs, parse_text
+from paralign.sources.specs import are_languages, parse_pairs, parse_text
 from paralign.tasks.base import Score, TaskConfig
 from paralign.tasks.dataset import Dataset
 from paralign.tasks.example_batches import Example, row_capacity
 from paralign.tasks.span_head import SpanHead, ranked_spans
 from paralign.tasks.supervised import ItemScores, SupervisedTask
-from paralign.text.language_tags import canonical_tag
 
 __all__ = ["Answer", "AnswerConfig", "Candidate", "QuestionAnswering"]
 
@@ -271,22 +270,11 @@ class QuestionAnswering(SupervisedTask):
 def _languages(spec: str) -> tuple[str, str, str]:
     """Return the language of the context, that of the question, and the path."""
     tags = spec.partition("=")[0].strip()
-    if ":" not in tags and not _are_languages(tags.split("-")):
+    if ":" not in tags and not are_languages(tags):
         text = parse_text(spec)
         return text.language, text.language, text.path
     pair = parse_pairs(spec)
     return pair.source, pair.target, pair.path
-
-
-def _are_languages(parts: list[str]) -> bool:
-    """Return whether the parts around a hyphen are two languages; regions and scripts differ in case (zh-CN)."""
-    if len(parts) != 2 or parts[0].islower() != parts[1].islower():
-        return False
-    try:
-        canonical_tag(parts[1])
-    except UserError:
-        return False
-    return True
 
 
 def _windows(pieces: int, width: int, config: AnswerConfig) -> Iterator[tuple[int, int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,15 @@ def path_of(folder: Path, step: int) -> Path:
 
 
 def latest(folder: Path) -> Path | None:
-    """Return the newest complete checkpoint. None: there is no checkpoint."""
+    """Return the newest complete checkpoint. None: there is no checkpoint.
+
+    What a kill moved away, because it was just being replaced, is moved back first.
+    """
+    for old in folder.glob(".*.old"):
+        path = folder / old.name[1 : -len(".old")]
+        if not path.exists():
+            with suppress(FileNotFoundError):  # another process has moved it
+                old.rename(path)
     return _complete(folder)[-1] if _complete(folder) else None
 
 
@@ -188,8 +197,8 @@ def _damaged(checkpoint: Path) -> UserError:
 
 
 def prune(folder: Path, keep: int, needed: int | None = None) -> None:
-    """Remove all but the newest ``keep`` checkpoints and that of the step ``needed``, and what a kill left."""
-    for path in sorted(folder.glob("step-????????"))[:-keep]:
+    """Remove all but the newest ``keep`` complete checkpoints and that of the step ``needed``, and what a kill left."""
+    for path in _complete(folder)[:-keep]:
         if path == path_of(folder, needed or 0):
             continue
         removed = path.with_name(f".{path.name}.part")  # renamed first, so that a kill leaves no incomplete checkpoint

@@ -9,9 +9,30 @@ from pathlib import Path
 from paralign.errors import UserError
 from paralign.training.checkpoint import path_of
 
-__all__ = ["CheckpointLosses"]
+__all__ = ["CheckpointLosses", "Diverged"]
 
 _FACTOR, _MARGIN = 1.5, 0.5
+_HINT = "lower training.learning_rate in a new run"
+
+
+class Diverged(UserError):
+    """A loss or the gradient became infinite or NaN.
+
+    Args:
+        message: which, and when.
+        run: folder of the run.
+        checkpoint: the last good checkpoint. None: there is none.
+    """
+
+    def __init__(self, message: str, run: Path, checkpoint: Path | None) -> None:
+        super().__init__(message, where=run, hint=_HINT)
+        self._checkpoint = checkpoint
+
+    def of_align(self) -> UserError:
+        """Return the error of a run of ``align``, which can start from the last good checkpoint."""
+        found = f"the last good checkpoint is {self._checkpoint}, see align --from-checkpoint"
+        hint = f"{_HINT}; {found if self._checkpoint else 'no checkpoint is good'}"
+        return UserError(self.message, where=self.where, hint=hint)
 
 
 class CheckpointLosses:
@@ -47,8 +68,8 @@ class CheckpointLosses:
         good = self.last_good()
         return None if not self._losses or good == max(self._losses) else good
 
-    def diverged(self, losses: Sequence[str], step: int, run: Path) -> UserError:
-        """Return the error of a run that diverged, with the checkpoint to return to.
+    def diverged(self, losses: Sequence[str], step: int, run: Path) -> Diverged:
+        """Return the error of a run that diverged.
 
         Args:
             losses: names of the losses that are not finite.
@@ -56,12 +77,8 @@ class CheckpointLosses:
             run: folder of the run.
         """
         path = path_of(run / "checkpoints", self.last_good() or 0)
-        found = f"the last good checkpoint is {path}, see align --from-checkpoint"
-        return UserError(
-            f"{', '.join(losses)} became infinite or NaN at step {step:,}",
-            where=run,
-            hint=f"lower training.learning_rate in a new run; {found if path.is_dir() else 'no checkpoint is good'}",
-        )
+        message = f"{', '.join(losses)} became infinite or NaN at step {step:,}"
+        return Diverged(message, run, path if path.is_dir() else None)
 
     def state_dict(self) -> dict[str, float | None]:
         """Return the losses by step; JSON has no infinity."""

@@ -26,7 +26,8 @@ class TrainingConfig(Config):
     learning_rate: float = Field(default=3e-5, gt=0)
     """Peak learning rate of the linear schedule."""
     warmup: float = Field(default=0.1, ge=0)
-    """Linear warm-up: below 1 a fraction of all steps, otherwise a number of steps."""
+    """Linear warm-up: below 1 a fraction of all steps, rounded down but at least one step; otherwise a number of steps.
+    0: none."""
     weight_decay: float = Field(default=0.01, ge=0)
     """Weight decay of AdamW; biases and norms are not decayed."""
     betas: tuple[Beta, Beta] = (0.9, 0.999)
@@ -45,7 +46,8 @@ class TrainingConfig(Config):
     compile: bool = False
     """Compile the layers with ``torch.compile``: for long runs on GPUs. Equal up to rounding."""
     dropout: float | None = Field(default=None, ge=0, lt=1)
-    """Dropout of hidden states and attention in this run. None: that of the encoder's config, which is not changed."""
+    """Every dropout inside the encoder in this run: of embeddings, hidden states, attention and activations. Heads of
+    tasks keep theirs. None: those of the encoder's config, which is not changed."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """``auto``: bf16 autocast if the hardware has bf16 matrix products and the encoder supports it, else fp32."""
     seed: int = Field(default=0, ge=0)
@@ -74,7 +76,8 @@ class TrainingConfig(Config):
     """Number of batches on which a vocabulary head that the encoder did not have is trained alone before the run, if an
     objective needs one. 0: training starts with a random head."""
     keep: int = Field(default=2, ge=1)
-    """Number of checkpoints kept."""
+    """Number of checkpoints kept; an older one is removed when a newer one is complete. With 1, there is no other to
+    resume from if it is damaged later."""
 
     @model_validator(mode="after")
     def _measurable(self) -> Self:
@@ -90,4 +93,6 @@ class TrainingConfig(Config):
 
     def warmup_steps(self, steps: int) -> int:
         """Return the number of warm-up steps of a run of ``steps`` steps."""
-        return int(self.warmup * steps if self.warmup < 1 else min(self.warmup, steps))
+        if 0 < self.warmup < 1:
+            return max(1, int(round(self.warmup * steps, 6)))  # 0.29 * 100 is 28.999999999999996
+        return int(min(self.warmup, steps))

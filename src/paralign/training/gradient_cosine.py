@@ -29,8 +29,9 @@ def gradient_cosines(losses: Mapping[str, Tensor], groups: Mapping[str, Sequence
         groups: parameters by name of the group; those without ``requires_grad`` are ignored.
 
     Returns:
-        ``{"A B": {group: cosine, ..., "all": cosine}}`` for losses A and B in their order. None: a gradient is 0, as of
-        a layer that a loss does not reach.
+        Cosines by pair of losses in their order and by group, with ``all`` for all weights, such as
+        ``{"tlm moco": {"layer 1": 0.3, "all": 0.2}}``. A cosine is None if a gradient is 0, as of a layer that a loss
+        does not reach.
 
     >>> weight = nn.Parameter(torch.tensor([1.0, 2.0]))
     >>> gradient_cosines({"a": weight[0], "b": 3 * weight.sum()}, {"layer": [weight]})

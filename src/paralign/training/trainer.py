@@ -28,7 +28,7 @@ from paralign.training.alarms import Alarms, non_finite
 from paralign.training.callbacks import Callback
 from paralign.training.checkpoint_losses import CheckpointLosses
 from paralign.training.config import TrainingConfig
-from paralign.training.environment import REASON_FOR_ROUNDING, describe_environment
+from paralign.training.environment import describe_change, describe_environment
 from paralign.training.global_batch import global_shares
 from paralign.training.gradient_cosine import GradientCosines
 from paralign.training.learner import Learner
@@ -57,6 +57,7 @@ class Trainer:
         config: settings of the loop.
         run: folder of the run; ``log.jsonl`` and ``checkpoints/`` are written there.
         settings: everything that decides the result, as JSON values; a checkpoint of other settings is refused.
+        lineage: how the weights are made, the same for all seeds; recorded in checkpoints. None: it is not known.
         title: shown in the progress line.
         quiet: show no progress line.
         callbacks: called in this order; by default :class:`paralign.training.alarms.Alarms` alone.
@@ -73,6 +74,7 @@ class Trainer:
         *,
         run: Path,
         settings: Mapping[str, Any],
+        lineage: str | None = None,
         title: str = "train",
         quiet: bool = False,
         callbacks: Sequence[Callback] | None = None,
@@ -82,15 +84,12 @@ class Trainer:
         AcceleratorState._reset_state()
         if only_cpu():
             keep_memory()
+        # An objective need not reach all weights: `bilingual` no head, `static` no layer, an empty slice nothing.
+        ddp = {"broadcast_buffers": False, "gradient_as_bucket_view": True, "find_unused_parameters": True}
         self.accelerator = Accelerator(
             cpu=only_cpu(),
             mixed_precision="bf16" if self.precision == "bf16" else "no",
-            # An objective need not reach all weights: `bilingual` no head, `static` no layer, an empty slice nothing.
-            kwargs_handlers=[
-                DistributedDataParallelKwargs(
-                    broadcast_buffers=False, gradient_as_bucket_view=True, find_unused_parameters=True
-                )
-            ],
+            kwargs_handlers=[DistributedDataParallelKwargs(**ddp)],
         )
         self.ranks, self.rank = self.accelerator.num_processes, self.accelerator.process_index
         disconnect_at_exit()
@@ -115,12 +114,11 @@ class Trainer:
             for encoder in self.learner.encoders():
                 compile_layers(encoder.model)
         self.batches, self.config = batches, config
-        self.run_dir, self.settings = run, dict(settings)
+        self.run_dir, self.settings, self.lineage = run, dict(settings), lineage
         self.title, self.quiet = title, quiet
         self.steps = config.total_steps(batches.steps_per_epoch)
-        self.optimizer = make_optimizer(
-            self.learner, weight_decay=config.weight_decay, betas=config.betas, eps=config.eps
-        )
+        adam: dict[str, Any] = {"weight_decay": config.weight_decay, "betas": config.betas, "eps": config.eps}
+        self.optimizer = make_optimizer(self.learner, **adam)
         self.views = list(learner.requests)
         self.callbacks: list[Callback] = [Alarms()] if callbacks is None else list(callbacks)
         self.log = RunLog(run / "log.jsonl" if self.accelerator.is_main_process else None)
@@ -158,7 +156,7 @@ class Trainer:
                 now = describe_environment(self.ranks, self.precision)
                 if state["place"] != now:
                     self.record(event="resumed elsewhere", step=self.step, was=state["place"], now=now)
-                    self.accelerator.print(REASON_FOR_ROUNDING)  # in the main process only
+                    self.accelerator.print(describe_change(state["place"], now))  # in the main process only
             with self.signal:
                 self._loop()
             for callback in self.callbacks:
@@ -277,6 +275,7 @@ class Trainer:
             state = {
                 "data": self.batches.fingerprint,
                 "settings": self.settings,
+                "lineage": self.lineage,
                 "place": describe_environment(self.ranks, self.precision),
                 "seen": self.totals.state_dict(),
                 **{callback.name: callback.state_dict() for callback in self.callbacks if callback.name},

@@ -161,7 +161,7 @@ def link_vectors(source: WordVectors, target: WordVectors, config: SimilarityCon
         method: how both directions are combined, see :func:`paralign.words.symmetrization.symmetrize`.
 
     Returns:
-        pair, source word and target word of each link, sorted. Shape: [links, 3].
+        Pair, source word and target word of each link, sorted, of shape [links, 3].
     """
     parts: list[Ints] = []
     for block in _blocks(source.sizes, target.sizes):
