@@ -95,7 +95,7 @@ def test_other_ways_of_fine_tuning_are_other_systems():
 
 def test_other_training_data_and_selection_are_other_systems():
     """Data of other names have other content: their digests say nothing more."""
-    old = row("h", training={"sets": ["train"]})  # by an earlier version, which recorded no digests
+    old = row("h", training={"sets": ["train"]})  # on data without digests, as a pipe
     one = row("h", training={"sets": ["train"]}, training_data={"train": "a1"}, seeds=(None, 0, 1))
     assert labels(old, one) == ["PPA", "PPA"]
     two = row("h", training={"sets": ["train"]}, training_data={"train": "b2"}, seeds=(None, 0, 2))

@@ -268,7 +268,7 @@ def test_training_data_of_one_name_and_other_content_are_not_compared(tmp_path):
         recorded = {"training": {"sets": ["ewt"]}} | ({"training_data": data} if data else {})
         return row(reset, 0, 1.0, np.ones(40), tmp_path / f"{reset}-{data}", **recorded)
 
-    (_, reset), notes = ablation_cells([*on(""), *on("0-1", train="a1")])  # an earlier version did not record it
+    (_, reset), notes = ablation_cells([*on(""), *on("0-1", train="a1")])  # a pipe has no digest
     assert (reset.difference, notes) == (0, [])
     with pytest.raises(
         UserError, match="content of the training data differs between runs of pos base, trained on en "

@@ -134,7 +134,7 @@ def test_outputs_of_the_head_do_not_divide_points():
 
 
 def test_training_data_of_one_name_and_other_content_are_not_averaged():
-    """BZ and BS are trained and selected on different files; rows of earlier versions do not say on which."""
+    """BZ and BS are trained and selected on different files; pipes have no digests."""
 
     def on(content, rows):
         zero, supervised = changed(rows, training={"sets": ["d"], "dev": ["d-dev"]})

@@ -321,21 +321,6 @@ def test_recipes_for_fine_tuning_have_the_settings_of_the_paper(tmp_path, monkey
             finetune_settings("nli", recipe)
 
 
-def test_a_run_of_a_version_without_a_setting_is_resumed(base, tmp_path):
-    """Settings that are new have the values that they had before."""
-    data, settings = "de=smallworld:0-20", {"training": {"steps": 2, "batch": 8}}
-    given = {"task": "pos", "train": data, "eval": [data], "out": tmp_path / "run", "settings": settings, "quiet": True}
-    first = paralign.finetune(str(base), **given)
-    config = tmp_path / "run/config.toml"
-    lines = config.read_text().splitlines(keepends=True)
-    config.write_text("".join(line for line in lines if not line.startswith('precision = "fp32"')))
-    assert config.read_text().count("precision") == "".join(lines).count("precision") - 1
-    again = paralign.finetune(str(base), **given, resume=True, seeds=2)
-    assert [row.value for row in again if row.seeds.finetune == 0] == [row.value for row in first]
-    with pytest.raises(UserError, match=r"task.precision was 'fp32', now 'bf16'"):
-        paralign.finetune(str(base), **given, resume=True, overrides=["task.precision=bf16"])
-
-
 def test_settings_without_effect_are_refused_and_there_are_no_others(tmp_path, monkeypatch):
     read = set()
 

@@ -115,7 +115,7 @@ def test_runs_without_baselines_have_none(tmp_path):
     assert "†" not in text
 
 
-def test_one_run_of_an_older_version_does_not_hide_the_others_baselines(tmp_path):
+def test_a_run_without_baselines_does_not_hide_those_of_others(tmp_path):
     old, new = measure(tmp_path / "old", {"de": 10}, majority=None), measure(tmp_path / "new", {"de": 10})
     page, _ = text_of(write_report([old, new], tmp_path / "r.html"))
     assert page.tables[NLI][1:] == [

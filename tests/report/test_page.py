@@ -165,7 +165,7 @@ def test_the_mark_is_inherited_by_measurements_of_the_encoder_but_not_by_what_is
 
 
 def without_digests(run):
-    """Remove the digests of results, as earlier versions wrote them; return the file of per-item scores."""
+    """Remove the digests of results; return the file of per-item scores."""
     rows = [json.loads(line) for line in (run / "results.jsonl").read_text().splitlines()]
     kept = [{name: value for name, value in row.items() if "digest" not in name} for row in rows]
     (run / "results.jsonl").write_text("".join(json.dumps(row) + "\n" for row in kept))

@@ -35,7 +35,6 @@ def test_an_equal_measurement_counts_once_without_a_note(tmp_path):
 
 
 def test_rows_that_do_not_say_how_they_were_fine_tuned_are_the_same_measurement(tmp_path):
-    """As rows of earlier versions, of the same model in the same folder."""
     for right, more in ((60, {}), (70, {"training": {"sets": ["ewt"]}, "training_data": {"train": "a1"}})):
         made(tmp_path / "ev", right, **more)
     (table,) = build_tables(read_runs([tmp_path / "ev"]), set())

@@ -128,8 +128,7 @@ def prepare_align(options: RunOptions, request: AlignRequest) -> PreparedTrainin
     start = StartCheckpoint(request.from_checkpoint) if request.from_checkpoint else None
     model = request.model or (start.model() if start else "")
     folder = RunFolder(options.out, "align", resume=options.resume, command=options.command)
-    # The filter of a store is part of its fingerprint.
-    folder.check_settings(config.model_dump(mode="json", exclude={"data"} if request.corpus else None))
+    folder.check_settings(config.model_dump(mode="json"))
     check_inputs(
         folder,
         pairs=data_files(specs),

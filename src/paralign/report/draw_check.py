@@ -65,7 +65,8 @@ def draw_check(source: FigureSource) -> list[Figure]:
     ]
     if data["tests"]:
         columns = ["sentences", "in the text", "in the same spelling", "not short"]
-        rows = [(_short_path(test["source"]), _test_cells(test)) for test in data["tests"]]
+        counts = ("sentences", "normalized", "exact", "long")
+        rows = [(_short_path(test["source"]), [TableCell(f"{test[n]:,}") for n in counts]) for test in data["tests"]]
         table = ShadedTable(columns, rows, _OVERLAP.format(short=data["short"]))
         figures.append(Figure(_SECTION, "Train–test overlap", tables=[table]))
     return figures + list(_examples(data))
@@ -123,10 +124,6 @@ def _side_cells(side: Row, text: Row) -> list[TableCell]:
         cells.append(TableCell(f"{side['pieces'] / side['words']:.2f}"))
         cells.append(TableCell(f"{100 * side['unknown'] / max(1, side['pieces']):.2f}"))
     return cells
-
-
-def _test_cells(test: Row) -> list[TableCell]:
-    return [TableCell(f"{test[name]:,}") for name in ("sentences", "normalized", "exact", "long")]
 
 
 def _share(count: int | None, lines: int, label: str) -> TableCell:

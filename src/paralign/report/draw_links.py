@@ -28,7 +28,7 @@ def draw_links(source: FigureSource) -> list[Figure]:
     systems = data.get("systems") or [{"system": ""}]
     sentences = data["sentences"]
     has_gold = any("sure" in sentence for sentence in sentences)
-    panels, points = [], []
+    panels, points = [], list[Point]()
     for sentence in sentences:
         words = sentence["source"], sentence["target"]
         for number, system in enumerate(systems):
@@ -37,7 +37,7 @@ def draw_links(source: FigureSource) -> list[Figure]:
             kinds = {link: kind for kind, some in _kinds(sentence, number, links).items() for link in some}
             text = "; ".join(f"{words[0][i]} = {words[1][j]}" for i, j in sorted(links)) or "no links"
             panels.append(Panel(title, _svg(*words, kinds), text))
-            points += [_point(title, words, link) for link in sorted(links)]
+            points += [(title, words[0][i], words[1][j], 1.0, None, None) for i, j in sorted(links)]
     return [
         Figure(
             _SECTION,
@@ -55,10 +55,6 @@ def draw_links(source: FigureSource) -> list[Figure]:
 
 def _links(pairs: Sequence[Sequence[int]]) -> set[Link]:
     return {(i, j) for i, j in pairs}
-
-
-def _point(title: str, words: tuple[Sequence[str], Sequence[str]], link: Link) -> Point:
-    return title, words[0][link[0]], words[1][link[1]], 1.0, None, None
 
 
 def _kinds(sentence: Mapping[str, Any], number: int, links: set[Link]) -> dict[str, set[Link]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 __all__ = ["COLORS", "Style", "assign_styles"]
@@ -55,7 +55,9 @@ def assign_styles(systems: Sequence[str], controls: Container[str] = ()) -> dict
     """
     styles = {}
     taken: set[int] = set()
-    for system in _known_first(system for system in dict.fromkeys(systems) if system not in controls):
+    others = {system for system in systems if system not in controls}
+    # Exact names of known methods choose their colors first.
+    for system in sorted(others, key=lambda system: (system not in _KNOWN, _name(system) not in _KNOWN, system)):
         number = _preferred(system)
         while number in taken and len(taken) < len(COLORS) * 2:
             number = (number + 1) % len(COLORS) + len(COLORS) * (len(taken) >= len(COLORS))
@@ -63,11 +65,6 @@ def assign_styles(systems: Sequence[str], controls: Container[str] = ()) -> dict
         dash = _DASHES[(number + number // len(COLORS)) % len(_DASHES)]
         styles[system] = Style(system, COLORS[number % len(COLORS)], dash, hollow=number >= len(COLORS))
     return {system: styles[system] if system in styles else Style(system, _CONTROL, (3.0, 3.0)) for system in systems}
-
-
-def _known_first(systems: Iterable[str]) -> list[str]:
-    """Return systems in the order in which they choose colors: exact names of known methods first."""
-    return sorted(systems, key=lambda system: (system not in _KNOWN, _name(system) not in _KNOWN, system))
 
 
 def _preferred(system: str) -> int:

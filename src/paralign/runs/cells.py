@@ -146,18 +146,12 @@ def _here(
             return
         note(progress.start(cell))
         began = time.monotonic()
+        status: Literal["done", "failed", "stopped"]
         error: Exception | None = None
-        stopped = False
         try:
-            with _interrupted_at(deadline):
-                cell.run(**cell.options)
-        except (Stopped, KeyboardInterrupt):
-            if not _is_past(deadline):
-                raise
-            stopped = True
+            status = "done" if run_until(cell.run, cell.options, deadline) else "stopped"
         except catch as caught:
-            error = outside_error(caught) or caught
-        status: Literal["done", "failed", "stopped"] = "stopped" if stopped else "failed" if error else "done"
+            status, error = "failed", outside_error(caught) or caught
         yield CellOutcome(cell, status, time.monotonic() - began, error)
 
 
@@ -182,7 +176,7 @@ def _in_processes(
 
 
 def run_until(run: Callable[..., object], options: Mapping[str, Any], deadline: float | None) -> bool:
-    """Run a function in a process of its own; return whether it ended before the deadline.
+    """Run a function; return whether it ended before the deadline.
 
     Raises:
         Stopped: after a signal.

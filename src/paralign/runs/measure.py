@@ -155,7 +155,9 @@ def echo_summary(rows: Sequence[Measurement], quiet: bool) -> None:
         key = (row.task, row.dataset, row.language, str(row.where.direction))
         if main.setdefault(key, row.metric) == row.metric:
             groups.setdefault(key, []).append(row)
-    english = {key[:2]: _mean(group) for key, group in groups.items() if key[2:] == ("en", "None")}
+    english = {
+        key[:2]: mean_sd([row.value for row in group])[0] for key, group in groups.items() if key[2:] == ("en", "None")
+    }
     for (task, dataset, language, _), group in groups.items():
         mean, sd = mean_sd([row.value for row in group])
         reference = english.get((task, dataset)) if language != "en" else None
@@ -184,7 +186,3 @@ def _digest(items: Iterable[Sequence[str]]) -> str:
             hasher.update(text.encode("utf-8", "surrogatepass") + b"\0")
         hasher.update(b"\1")
     return hasher.hexdigest()
-
-
-def _mean(rows: Sequence[Measurement]) -> float:
-    return mean_sd([row.value for row in rows])[0]

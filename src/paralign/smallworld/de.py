@@ -295,14 +295,6 @@ class German(Grammar):
             tokens += [self.mark(",", inner.head), mark, *inner.under(head, "ccomp")]
         return Phrase(head, tokens)
 
-    def question_phrase(self, c: Clause, key: str) -> Token | None:
-        """Return the question word."""
-        if c.asks in (None, "whether"):
-            return None
-        word = self.lemma(str(c.asks))
-        role = {"wer": "s", "was": "o", "wo": "p"}[word]
-        return Token(word, word, "ADV" if word == "wo" else "PRON", key + role)
-
     def verb(self, c: Clause, key: str, plural: bool) -> tuple[Token, Token, list[Token]]:
         """Return the lexical verb, the finite verb (the same in the present) and the words at the end of a main clause."""
         infinitive, singular, participle, *sein = self.lexicon[c.verb]

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import ClassVar
 
 from paralign.smallworld.concepts import CONCEPTS, HUMAN, MASS, MOMENTS, MONTHS, NOUNS, VERBS, WEEKDAYS
-from paralign.smallworld.grammar import Grammar, Phrase, Token, gap_role, table
+from paralign.smallworld.grammar import CaselessGrammar, Phrase, Token, gap_role, table
 from paralign.smallworld.meaning import Adjunct, Clause, Entity
 
 __all__ = ["English"]
@@ -56,7 +56,7 @@ def past(verb: str) -> str:
     return verb + "ed"
 
 
-class English(Grammar):
+class English(CaselessGrammar):
     """English: do-support, simple past, articles *a* and *an*."""
 
     language = "en"
@@ -64,16 +64,6 @@ class English(Grammar):
     forms: ClassVar[dict[str, str]] = {noun: plural(noun) for noun in NOUNS if noun not in MASS}
     thirds: ClassVar[dict[str, str]] = {verb: third(verb) for verb in VERBS}
     pasts: ClassVar[dict[str, str]] = {verb: past(verb) for verb in VERBS}
-
-    def entity(self, e: Entity, key: str) -> Phrase:
-        """Return a noun phrase."""
-        if e.concept in ("he", "she", "they"):
-            token = Token(e.concept, e.concept, "PRON", key)
-            return Phrase(token, [token])
-        phrase = self.name(e, key) if e.is_name else self.noun(e, key)
-        if e.conjunct is not None:
-            self.coordinate(phrase, self.entity(e.conjunct, key + "c"), key)
-        return phrase
 
     def noun(self, e: Entity, key: str) -> Phrase:
         """Return a noun with determiner, number, adjective, owner and relative clause."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from paralign.smallworld.concepts import GENDER, HUMAN, MOMENTS, MONTHS, NOUNS
-from paralign.smallworld.grammar import Grammar, Phrase, Token, gap_role, table
+from paralign.smallworld.grammar import CaselessGrammar, Phrase, Token, gap_role, table
 from paralign.smallworld.meaning import Adjunct, Clause, Entity, Meaning
 
 __all__ = ["Spanish"]
@@ -126,7 +126,7 @@ _FIXED = {"veces": "NOUN", "menudo": "ADJ"}
 _CONTRACTED = {("de", "el"): "del", ("a", "el"): "al"}
 
 
-class Spanish(Grammar):
+class Spanish(CaselessGrammar):
     """Spanish: agreement, personal *a*, *ser* and *estar*, *¿ ... ?* with the verb before its subject.
 
     *del, al* are one word (ADP), *¿* a word without a space after. Adjectives follow their noun. The past is the
@@ -157,18 +157,8 @@ class Spanish(Grammar):
         form = lemma[:-1] + "a" if gender == "f" and lemma[-1] == "o" else lemma
         return self.plural(form, tuple(irregular)) if plural else form
 
-    def entity(self, e: Entity, key: str, bare: bool = False) -> Phrase:
-        """Return a noun phrase; ``bare`` leaves out *unos, unas*."""
-        if e.concept in ("he", "she", "they"):
-            token = Token(self.lemma(e.concept), self.lemma(e.concept), "PRON", key)
-            return Phrase(token, [token])
-        phrase = self.name(e, key) if e.is_name else self.noun(e, key, bare)
-        if e.conjunct is not None:
-            self.coordinate(phrase, self.entity(e.conjunct, key + "c"), key)
-        return phrase
-
-    def noun(self, e: Entity, key: str, bare: bool) -> Phrase:
-        """Return a noun with determiner, number, adjective, owner and relative clause."""
+    def noun(self, e: Entity, key: str, bare: bool = False) -> Phrase:
+        """Return a noun with determiner (``bare``: without *unos, unas*), number, adjective, owner and relative clause."""
         lemma, gender, *irregular = self.lexicon[e.concept]
         form = self.plural(lemma, tuple(irregular)) if e.plural else lemma
         head = Token(form, lemma, "NOUN", key)
@@ -297,7 +287,7 @@ class Spanish(Grammar):
         if c.object is not None:
             personal = self.personal(c.object, c.verb)
             some = personal or c.object.relative is not None or c.verb in _OF_SOME
-            phrase = self.entity(c.object, key + "o", bare=c.negated or not some)
+            phrase = self.entity(c.object, key + "o", c.negated or not some)
             if personal:
                 tokens.append(Token("a", "a", "ADP", key + "o.case").under(phrase.head, "case"))
             tokens += phrase.under(head, "obj")
@@ -315,13 +305,6 @@ class Spanish(Grammar):
         if NOUNS.get(e.concept) == "animal":
             return verb in _DEAR or (e.definite and verb not in _GOODS)
         return e.concept in HUMAN or e.concept in GENDER
-
-    def question_phrase(self, c: Clause, key: str) -> Token | None:
-        """Return the question word."""
-        if c.asks in (None, "whether"):
-            return None
-        upos, part = {"who": ("PRON", "s"), "what": ("PRON", "o"), "where": ("ADV", "p")}[str(c.asks)]
-        return Token(self.lemma(str(c.asks)), self.lemma(str(c.asks)), upos, key + part)
 
     def adverb(self, concept: str, key: str, head: Token) -> list[Token]:
         """Return an adverb; *a menudo* and *a veces* are fixed expressions of two words."""

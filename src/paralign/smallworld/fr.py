@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from paralign.smallworld.concepts import MOMENTS, MONTHS
-from paralign.smallworld.grammar import Grammar, Phrase, Token, gap_role, table
+from paralign.smallworld.grammar import CaselessGrammar, Phrase, Token, gap_role, table
 from paralign.smallworld.meaning import Adjunct, Clause, Entity
 
 __all__ = ["French"]
@@ -133,7 +133,7 @@ _UNELIDED = frozenset({"huit"})
 _CONTRACTED = {("de", "le"): "du", ("de", "les"): "des", ("à", "le"): "au", ("à", "les"): "aux"}
 
 
-class French(Grammar):
+class French(CaselessGrammar):
     """French: agreement, elision, contraction, *ne ... pas*, questions with *est-ce que*; the past is the *passé composé*.
 
     *du, des, au, aux* are one word (ADP) and *l', d', qu', n'* words of their own without a space after.
@@ -157,18 +157,8 @@ class French(Grammar):
         form += "e" if gender == "f" else ""
         return form + ("s" if plural and not form.endswith("s") else "")
 
-    def entity(self, e: Entity, key: str, negated: bool = False) -> Phrase:
-        """Return a noun phrase; ``negated`` turns an indefinite article into *de*."""
-        if e.concept in ("he", "she", "they"):
-            token = Token(self.lemma(e.concept), self.lemma(e.concept), "PRON", key)
-            return Phrase(token, [token])
-        phrase = self.name(e, key) if e.is_name else self.noun(e, key, negated)
-        if e.conjunct is not None:
-            self.coordinate(phrase, self.entity(e.conjunct, key + "c"), key)
-        return phrase
-
-    def noun(self, e: Entity, key: str, negated: bool) -> Phrase:
-        """Return a noun with determiner, number, adjectives, owner and relative clause."""
+    def noun(self, e: Entity, key: str, negated: bool = False) -> Phrase:
+        """Return a noun with determiner (``negated``: *de* for an indefinite article), number, adjectives, owner and relative clause."""
         entry = self.lexicon[e.concept]
         lemma, gender = entry[0], entry[1]
         form = (entry[2] if len(entry) > 2 else lemma + "s") if e.plural else lemma
@@ -282,7 +272,7 @@ class French(Grammar):
         if c.manner:
             tokens.append(Token(self.lemma(c.manner), self.lemma(c.manner), "ADV", key + "m").under(head, "advmod"))
         if c.object is not None:
-            tokens += self.entity(c.object, key + "o", negated=c.negated).under(head, "obj")
+            tokens += self.entity(c.object, key + "o", c.negated).under(head, "obj")
         for role, e in (("r", c.recipient), ("g", c.goal)):
             if e is not None:
                 tokens += self.adjunct(Adjunct("to", e), key + role).under(head, "obl")
@@ -290,14 +280,6 @@ class French(Grammar):
             if adjunct is not None:
                 tokens += self.adjunct(adjunct, key + role).under(head, "obl")
         return tokens
-
-    def question_phrase(self, c: Clause, key: str) -> Token | None:
-        """Return the question word."""
-        if c.asks in (None, "whether"):
-            return None
-        word = self.lemma(str(c.asks))
-        role = {"qui": "s", "que": "o", "où": "p"}[word]
-        return Token(word, word, "ADV" if word == "où" else "PRON", key + role)
 
     def est_ce_que(self, head: Token, key: str) -> list[Token]:
         """Return the question phrase, tagged as one adverb of two words."""

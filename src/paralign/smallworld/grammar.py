@@ -14,10 +14,10 @@ follows after a dot (``o.det``, ``v.aux``, ``p.case``).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from paralign.smallworld.concepts import GENDER
+from paralign.smallworld.concepts import GENDER, PRONOUNS
 from paralign.smallworld.meaning import Clause, Entity, Meaning
 
 __all__ = ["Grammar", "Lexicon", "Phrase", "Sentence", "Token", "gap_role", "table"]
@@ -187,6 +187,14 @@ class Grammar(ABC):
         mark = Token(self.lemma("and"), self.lemma("and"), "CCONJ", key + ".and").under(other.head, "cc")
         phrase.tokens += [mark, *other.under(phrase.head, "conj")]
 
+    def question_phrase(self, c: Clause, key: str) -> Token | None:
+        """Return the question word."""
+        if c.asks in (None, "whether"):
+            return None
+        upos, part = {"who": ("PRON", "s"), "what": ("PRON", "o"), "where": ("ADV", "p")}[str(c.asks)]
+        word = self.lemma(str(c.asks))
+        return Token(word, word, upos, key + part)
+
     def mark(self, form: str, head: Token) -> Token:
         """Return a punctuation mark under ``head``."""
         token = Token(form, form, "PUNCT").under(head, "punct")
@@ -209,6 +217,22 @@ class Grammar(ABC):
         first = tokens[0]
         first.form = first.form[0].upper() + first.form[1:]
         return _to_sentence(self.language, tokens, self.has_spaces)
+
+
+class CaselessGrammar(Grammar):
+    """The grammar of a language whose nouns have no case."""
+
+    noun: Callable[..., Phrase]
+
+    def entity(self, e: Entity, key: str, *how: bool) -> Phrase:
+        """Return a noun phrase; ``how`` is passed to ``noun``."""
+        if e.concept in PRONOUNS:
+            token = Token(self.lemma(e.concept), self.lemma(e.concept), "PRON", key)
+            return Phrase(token, [token])
+        phrase = self.name(e, key) if e.is_name else self.noun(e, key, *how)
+        if e.conjunct is not None:
+            self.coordinate(phrase, self.entity(e.conjunct, key + "c"), key)
+        return phrase
 
 
 def _to_sentence(language: str, tokens: list[Token], has_spaces: bool) -> Sentence:

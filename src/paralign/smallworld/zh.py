@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from paralign.smallworld.concepts import HUMAN
-from paralign.smallworld.grammar import Grammar, Phrase, Token, table
+from paralign.smallworld.grammar import CaselessGrammar, Phrase, Token, table
 from paralign.smallworld.meaning import Adjunct, Clause, Entity, Meaning
 
 __all__ = ["Chinese"]
@@ -75,7 +75,7 @@ and 和 | but 但是 | because 因为 | when 时候 | that - | not 不 | be 在
 """)
 
 
-class Chinese(Grammar):
+class Chinese(CaselessGrammar):
     """Chinese: no inflection, classifiers, 了 for the past, modifiers and relative clauses before the noun with 的."""
 
     language = "zh"
@@ -103,28 +103,18 @@ class Chinese(Grammar):
         mark = Token(form, form, "CCONJ", "conj").under(second.head, "cc")
         return Phrase(main.head, [*main.tokens, comma, mark, *second.under(main.head, "conj")])
 
-    def entity(self, e: Entity, key: str, negated: bool = False) -> Phrase:
-        """Return a noun phrase; ``negated`` leaves out the *one* of an indefinite object."""
-        if e.concept in ("he", "she", "they"):
-            token = Token(self.lemma(e.concept), self.lemma(e.concept), "PRON", key)
-            return Phrase(token, [token])
-        phrase = self.person(e, key) if e.is_name else self.noun(e, key, negated)
-        if e.conjunct is not None:
-            self.coordinate(phrase, self.entity(e.conjunct, key + "c"), key)
-        return phrase
-
-    def person(self, e: Entity, key: str) -> Phrase:
+    def name(self, entity: Entity, key: str, form: str = "") -> Phrase:
         """Return a name; first and last name are one word, separated by a dot."""
-        phrase = self.name(e, key)
-        if e.surname:
+        phrase = super().name(entity, key, form)
+        if entity.surname:
             first, last = phrase.tokens
             first.form = first.lemma = f"{first.form}·{last.form}"
             first.keys = f"{first.keys} {last.keys}"
             return Phrase(first, [first])
         return phrase
 
-    def noun(self, e: Entity, key: str, negated: bool) -> Phrase:
-        """Return a noun after owner, number with classifier, relative clause and adjective."""
+    def noun(self, e: Entity, key: str, negated: bool = False) -> Phrase:
+        """Return a noun (``negated``: without the *one* of an indefinite object) after owner, number with classifier, relative clause and adjective."""
         lemma, classifier = self.lexicon[e.concept]
         plural_form = e.plural and e.definite and e.concept in HUMAN
         head = Token(lemma + ("们" if plural_form else ""), lemma, "NOUN", key)
@@ -231,7 +221,7 @@ class Chinese(Grammar):
             tokens += recipient.under(head, "iobj")
         for role, e in (("o", c.object), ("g", c.goal)):
             if e is not None:
-                tokens += self.entity(e, key + role, negated=c.negated).under(head, "obj")
+                tokens += self.entity(e, key + role, c.negated).under(head, "obj")
         if c.asks == "what":
             tokens.append(Token("什么", "什么", "PRON", key + "o").under(head, "obj"))
         return tokens

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -74,10 +74,10 @@ def run_eflomal(pairs: Sentences, config: EflomalConfig, method: str = "grow-dia
         outputs = [option for file, flag in zip(_DIRECTIONS, ("-f", "-r"), strict=True) for option in (flag, file)]
         _run([str(Path(program).resolve()), "-s", "source", "-t", "target", *outputs, "-m", str(config.model)], folder)
         rows, source, target = [], [], []
-        directions = (_read(folder / file) for file in _DIRECTIONS)
+        directions = (read_links(folder / file) for file in _DIRECTIONS)
         for k, forward, backward in zip(numbers, *directions, strict=False):
             size = (1, len(pairs[k][0]), len(pairs[k][1]))
-            _, i, j = np.nonzero(symmetrize(_mask(forward, size), _mask(backward, size), method))
+            _, i, j = np.nonzero(symmetrize(_mask(forward.sure, size), _mask(backward.sure, size), method))
             rows.append(np.full(len(i), k))
             source.append(i)
             target.append(j)
@@ -102,10 +102,6 @@ def _mask(links: set[tuple[int, int]], size: tuple[int, int, int]) -> npt.NDArra
     for i, j in links:
         mask[0, i, j] = True
     return mask
-
-
-def _read(path: Path) -> Iterator[set[tuple[int, int]]]:
-    return (links.sure for links in read_links(path))
 
 
 def _run(command: Sequence[str], folder: Path) -> None:
