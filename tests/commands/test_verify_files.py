@@ -66,3 +66,11 @@ def test_all_damaged_files_are_named(runs):
 def test_mistakes_are_reported(tmp_path, words, message, capsys):
     assert main(["corpus", "check", *(word.format(tmp=tmp_path) for word in words)]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_file_is_no_folder(tmp_path, capsys):
+    (tmp_path / "a.tsv").write_text("a\tb\n")
+    for name, message in (("a.tsv", "is a file, not a folder (give the folder of the store or run)"),
+                          ("none", "no such folder")):  # fmt: skip
+        assert main(["corpus", "check", "--verify", str(tmp_path / name)]) == 2
+        assert capsys.readouterr().err == f"paralign: {tmp_path / name}: {message}\n"

@@ -333,3 +333,50 @@ def test_what_leaks_is_left_out_of_the_store(world, capsys):
         first.setdefault(row, n)
     want = sum(first[row] == n and bool(keys & {*map(comparison_key, row)}) for n, row in enumerate(rows))
     assert meta["specs"][0]["dropped"]["excluded"] == want >= 2
+
+
+BAD = {3, 5, 6, 9, 25}
+"""Lines of the files of :func:`damaged` that cannot be read."""
+
+
+def damaged(folder, kind):
+    """Write 30 pairs, of which those of BAD cannot be read; return the spec."""
+    lines = [(b"one\xff" if k in BAD else f"one {k}".encode(), f"eins {k}".encode()) for k in range(1, 31)]
+    if kind == "lines":
+        for side, name in enumerate(("a.en", "a.de")):
+            (folder / name).write_bytes(b"".join(line[side] + b"\n" for line in lines))
+        return parse_pairs(f"en-de={folder}/a.en,{folder}/a.de")
+    if kind == "text":
+        (folder / "a.txt").write_bytes(b"".join(line[0] + b"\n" for line in lines))
+        return parse_text(f"en={folder}/a.txt")
+    if kind == "tmx":
+        unit = '<tu><tuv xml:lang="en"><seg>one {0}</seg></tuv><tuv xml:lang="{1}"><seg>eins {0}</seg></tuv></tu>'
+        units = "".join(unit.format(k, "fr" if k in BAD else "de") for k in range(1, 31))
+        (folder / "a.tmx").write_text(f'<tmx version="1.4"><body>{units}</body></tmx>')
+        return parse_pairs(f"en-de={folder}/a.tmx")
+    separator = b"\t" if kind == "tsv" else b" ||| "
+    (folder / "a.tsv").write_bytes(b"".join(separator.join(line) + b"\n" for line in lines))
+    return parse_pairs(f"en-de={folder}/a.tsv")
+
+
+@pytest.mark.parametrize("kind", ["tsv", "bars", "lines", "text", "tmx"])
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 5, 6, 9, 24, 25, 30, 99])
+def test_nothing_behind_the_limit_is_counted(tmp_path, kind, limit):
+    (result,) = check_text([damaged(tmp_path, kind)], CheckConfig(), limit=limit)
+    assert result.lines == min(limit, 30)
+    assert sum(result.dropped.values()) + sum(result.left_out.values()) == sum(line <= limit for line in BAD)
+
+
+@pytest.mark.parametrize("kind", ["tsv", "lines"])
+@pytest.mark.parametrize("limit", [2, 3, 5, 6, 7, 26])
+def test_no_command_reports_what_is_behind_its_limit(tmp_path, capsys, kind, limit):
+    spec = str(damaged(tmp_path, kind))
+    bad = sum(line <= limit for line in BAD)
+    written = [line for line in range(1, 31) if line not in BAD][:limit]
+    for words, dropped in (
+        (["words", "--out", f"{tmp_path}/links"], bad),
+        (["corpus", "convert", "--out", f"{tmp_path}/b.jsonl"], sum(line < max(written) for line in BAD)),
+    ):
+        assert main([*words, "--pairs", spec, "--lenient", "--limit", str(limit)]) == 0
+        said = capsys.readouterr().err
+        assert (f"pairs dropped: {dropped} invalid UTF-8" in said) if dropped else ("dropped" not in said)

@@ -114,7 +114,7 @@ def test_excluded_specs(tmp_path: Path) -> None:
 def test_in_use_and_nothing_left(tmp_path: Path) -> None:
     (tmp_path / "a.tsv").write_text("one\teins\n")
     spec = PairSpec("en", "de", str(tmp_path / "a.tsv"))
-    with pytest.raises(UserError, match="nothing left"):
+    with pytest.raises(UserError, match=r"nothing left to split \(dropped: 1 excluded\)$"):
         split_corpus([spec], tmp_path / "out", exclude=[tmp_path / "a.tsv"])
     assert not (tmp_path / "out").exists()
     (tmp_path / "out").mkdir()
@@ -228,15 +228,26 @@ def test_no_empty_file_is_written(tmp_path: Path, corpora) -> None:
 
 
 @pytest.mark.parametrize("quiet", [True, False])
-def test_the_command_prints_the_counts_and_says_more_unless_it_is_quiet(tmp_path: Path, capsys, quiet: bool) -> None:
+def test_the_command_prints_the_counts_unless_it_is_quiet(tmp_path: Path, capsys, quiet: bool) -> None:
     world = World(0)
     rows = [f"{world.sentence(i, 'hi').text}\t{world.sentence(i, 'de').text}\n" for i in range(120)]  # not English
     (tmp_path / "a.tsv").write_text("".join(rows))
     words = ["corpus", "split", "--pairs", f"en-de={tmp_path / 'a.tsv'}", "--out", str(tmp_path / "out"), "--lenient"]
     assert main([*words, *(["--quiet"] if quiet else [])]) == 0
     output = capsys.readouterr()
-    assert output.out == (tmp_path / "out/split.json").read_text()
+    assert output.out == ""
+    counts = json.loads((tmp_path / "out/split.json").read_text())
+    assert counts["lines"]["pairs/en-de.tsv.gz"] > 1
+    read = f"en-de={tmp_path / 'a.tsv'}: {counts['specs'][0]['read']} read"
+    dropped = [f"{number} {reason}" for reason, number in counts["specs"][0]["dropped"].items()]
+    expected = [", ".join([read, *dropped])]
+    for name, lines in counts["lines"].items():
+        if lines:
+            expected.append(f"{tmp_path}/out/{name}  ({lines} {'pairs' if 'pairs' in name else 'sentences'})")
+    if not quiet:
+        assert output.err.splitlines()[-len(expected) :] == expected
     assert ("looks like hi" in output.err) is not quiet
+    assert bool(output.err) is not quiet
 
 
 def test_bars_stop_only_pairs_that_become_tsv(tmp_path: Path) -> None:

@@ -320,3 +320,13 @@ def test_the_small_world(tmp_path: Path) -> None:
     store = build([PairSpec("en", "zh", "smallworld:0-20")], tmp_path / "out")
     assert store.meta["specs"][0]["files"] == []
     assert len(store) == 20
+
+
+def test_unreadable_lines_behind_the_limit_are_not_counted(tmp_path: Path) -> None:
+    lines = [b"bad\n" if line in (2, 5, 6, 9) else b"word %d\tWort %d\n" % (line, line) for line in range(1, 13)]
+    (tmp_path / "c.tsv").write_bytes(b"".join(lines))
+    for limit, dropped in ((1, 0), (2, 1), (3, 1), (4, 3), (5, 3), (6, 4)):
+        config = FilterConfig(min_pieces=1, limit=limit)
+        store = build([PairSpec("en", "de", str(tmp_path / "c.tsv"))], tmp_path / f"{limit}", config, lenient=True)
+        assert len(store) == limit
+        assert store.meta["specs"][0]["dropped"] == ({"missing separator": dropped} if dropped else {})

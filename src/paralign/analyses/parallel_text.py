@@ -108,7 +108,11 @@ def _aligned_lines(specs: Sequence[TextSpec], lenient: bool, dropped: Counter[st
     def read(spec: TextSpec) -> Iterator[tuple[int, str]]:
         if not (lenient and lines_are_pairs(spec)):
             return read_text(spec)
-        return fill_gaps(spec, read_text(spec, lenient=True, dropped=dropped), "", lenient=True, dropped=dropped)
+
+        def rows(counts: Counter[str]) -> Iterator[tuple[int, str]]:
+            return read_text(spec, lenient=True, dropped=counts)
+
+        return fill_gaps(spec, rows, "", lenient=True, dropped=dropped)
 
     for lines in zip_longest(*map(read, specs)):
         ended = [spec.path for spec, line in zip(specs, lines, strict=True) if line is None]

@@ -133,7 +133,6 @@ def split(
         lenient=lenient,
         quiet=quiet,
     )
-    typer.echo((out / "split.json").read_text(encoding="utf-8"), nl=False)
 
 
 @app.command()

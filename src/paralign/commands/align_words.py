@@ -338,10 +338,13 @@ def read_texts(
     spec: PairSpec, *, tokenized: bool = False, lenient: bool = False, dropped: Counter[str] | None = None
 ) -> Iterator[tuple[str, str]]:
     """Read sentence pairs as texts; arguments and errors as in :func:`read_word_pairs`."""
+
+    def read(counts: Counter[str]) -> Iterator[tuple[int, tuple[str, str]]]:
+        pairs = read_pairs(spec, lenient=lenient, dropped=counts, tokenized=tokenized)
+        return ((pair.line, (pair.source, pair.target)) for pair in pairs)
+
     dropped = Counter() if dropped is None else dropped
-    pairs = read_pairs(spec, lenient=lenient, dropped=dropped, tokenized=tokenized)
-    rows = ((pair.line, (pair.source, pair.target)) for pair in pairs)
-    return (texts for _, texts in fill_gaps(spec, rows, ("", ""), lenient=lenient, dropped=dropped))
+    return (texts for _, texts in fill_gaps(spec, read, ("", ""), lenient=lenient, dropped=dropped))
 
 
 def read_gold_links(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from paralign.commands.arguments import one_or_several
+from paralign.console import echo
 from paralign.corpus import split
 from paralign.corpus.exclusion import parse_source
 from paralign.errors import UserError
@@ -50,4 +51,13 @@ def split_corpus(
     both, plain = [parse_pairs(spec) for spec in pairs], [parse_text(spec) for spec in text]
     check_languages_or_warn([*both, *plain], lenient=lenient, quiet=quiet)
     tests = [parse_source(str(source)) for source in exclude]
-    return split.split_corpus(both, Path(out), text=plain, exclude=tests, key_share=key_share, lenient=lenient)
+    counts = split.split_corpus(both, Path(out), text=plain, exclude=tests, key_share=key_share, lenient=lenient)
+    for row in counts["specs"]:
+        dropped = "".join(f", {number:,} {reason}" for reason, number in row["dropped"].items())
+        echo(f"{row['spec']}: {row['read']:,} read{dropped}", quiet=quiet)
+    for name, lines in counts["lines"].items():
+        if lines:
+            echo(
+                f"{Path(out) / name}  ({lines:,} {'pairs' if name.startswith('pairs/') else 'sentences'})", quiet=quiet
+            )
+    return counts

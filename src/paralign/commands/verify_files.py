@@ -27,12 +27,15 @@ def verify_files(folders: str | Sequence[str | Path]) -> int:
         The number of intact files.
 
     Raises:
-        UserError: for a folder without digests; and for damaged files: the first one is described, others are named.
+        UserError: for a file, a folder without digests; and for damaged files: the first one is described, others are named.
     """
     damaged: list[UserError] = []
     count = 0
     for folder in map(Path, folders):
         if not folder.is_dir():
+            if folder.exists():
+                hint = "give the folder of the store or run"
+                raise UserError("is a file, not a folder", where=folder, hint=hint)
             raise UserError("no such folder", where=folder)
         checks = list(_checks(folder))
         if not checks:

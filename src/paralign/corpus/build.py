@@ -21,6 +21,7 @@ from paralign.corpus.store import SCHEMA, TokenStore
 from paralign.digests import write_digests
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
+from paralign.formats.item_errors import OrderedCounts
 from paralign.sources.readers import read_rows
 from paralign.sources.specs import PairSpec, TextSpec
 
@@ -46,6 +47,8 @@ class _Rows:
 
     texts: list[tuple[str, ...]]
     lines: list[int]
+    unreadable: list[tuple[int, str]] = field(default_factory=list)
+    """For each line that the reader dropped, the row before which it was, and the reason."""
     reasons: list[str | None] = field(init=False)
     """Why each row was dropped; ``None`` for rows that are kept so far."""
     distinct: tuple[list[int], Hashes] = field(init=False)
@@ -149,22 +152,28 @@ def _batches(
 ) -> Iterator[_Rows]:
     if items is None:
         return
-    unreadable = dropped if items == (0, None) else Counter[str]()
-    rows = read_rows(spec, lenient=lenient, dropped=unreadable, tokenized=tokenized)
-    if unreadable is not dropped:
-        rows = _slice(rows, *items, unreadable, dropped)
+    ordered, whole = OrderedCounts(), items == (0, None)
+    rows = read_rows(spec, lenient=lenient, dropped=ordered, tokenized=tokenized)
+    if not whole:
+        rows = _slice(rows, *items, ordered, dropped)
     texts: list[tuple[str, ...]] = []
     lines: list[int] = []
+    unreadable: list[tuple[int, str]] = []
     size = 0
     for line, sides in rows:
+        reasons = ordered.take()
+        if whole:
+            unreadable += ((len(texts), reason) for reason in reasons)
         texts.append(sides)
         lines.append(line)
         size += sum(map(len, sides))
         if len(texts) >= _BATCH_LINES or size >= _BATCH_CHARACTERS:
-            yield _Rows(texts, lines)
-            texts, lines, size = [], [], 0
+            yield _Rows(texts, lines, unreadable)
+            texts, lines, unreadable, size = [], [], [], 0
     if texts:
-        yield _Rows(texts, lines)
+        yield _Rows(texts, lines, unreadable)
+    if whole:
+        dropped.update(ordered.take())
 
 
 def _slice(
@@ -247,6 +256,7 @@ class _Build:
         if room is not None and len(kept) >= room:
             end = rows.kept()[room - 1] + 1
             kept, rows.reasons = kept[:room], rows.reasons[:end]
+        dropped.update(reason for row, reason in rows.unreadable if row < len(rows.reasons))
         dropped.update(reason for reason in rows.reasons if reason is not None)
         if self.shard is not None and self.config.drop_duplicates:
             numbers, hashes = rows.distinct

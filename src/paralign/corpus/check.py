@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import heapq
 import random
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from paralign.corpus.deduplicate import HashSet, hash_texts
 from paralign.corpus.language_identification import LanguageEstimate, estimate_language
 from paralign.corpus.overlap import OverlapSearch
 from paralign.errors import file_location
+from paralign.formats.item_errors import OrderedCounts
 from paralign.formats.tmx import is_tmx
 from paralign.languages import base_language
 from paralign.sources.readers import read_rows
@@ -153,7 +154,7 @@ def check_text(
             if ``None``.
         unknown: id of the unknown piece, if the tokenizer has one.
         filter: limits of lengths in pieces; the defaults if ``None``.
-        limit: check only this many lines of each text; all if ``None``.
+        limit: check only this many lines of each text, unreadable ones included; all if ``None``.
         progress: called with the number of lines read so far.
 
     Raises:
@@ -188,9 +189,25 @@ def check_text(
 def _batches(
     spec: PairSpec | TextSpec, limit: int | None, dropped: Counter[str]
 ) -> Iterator[tuple[list[int], list[tuple[str, ...]]]]:
-    rows = islice(read_rows(spec, lenient=True, dropped=dropped), limit)
-    while batch := list(islice(rows, _BATCH)):
-        yield [line for line, _ in batch], [texts for _, texts in batch]
+    unreadable, left = OrderedCounts(), sys.maxsize if limit is None else limit
+    lines: list[int] = []
+    rows: list[tuple[str, ...]] = []
+    for line, texts in read_rows(spec, lenient=True, dropped=unreadable):
+        reasons = unreadable.take()[:left]
+        dropped.update(reasons)
+        left -= len(reasons)
+        if left:
+            left -= 1
+            lines.append(line)
+            rows.append(texts)
+        if not left:
+            break
+        if len(rows) == _BATCH:
+            yield lines, rows
+            lines, rows = [], []
+    dropped.update(unreadable.take()[:left])
+    if rows:
+        yield lines, rows
 
 
 class _Checker:

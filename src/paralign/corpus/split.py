@@ -110,7 +110,8 @@ def split_corpus(
         total.update(+counts.dropped)
     split.remove_second_sides()
     if not any(file.texts for file in split.files.values()):
-        raise UserError(f"nothing left to split: {dict(total)}")
+        reasons = ", ".join(f"{number:,} {reason}" for reason, number in total.most_common() if number)
+        raise UserError("nothing left to split" + (f" (dropped: {reasons})" if reasons else ""))
     shares = {"mono_share": mono_share, "key_share": key_share, "heldout_share": heldout_share}
     result: dict[str, Any] = {"specs": rows, "exclude": excluded_rows, **shares}
     with atomic_folder(Path(out)) as part:

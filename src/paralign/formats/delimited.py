@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import dropwhile, islice
 
 from paralign.errors import UserError, file_location
-from paralign.formats.item_errors import ItemError, check_length, raise_or_drop
+from paralign.formats.item_errors import ItemError, check_length, raise_or_drop, read_ahead
 from paralign.text.language_tags import find_tag
 
 __all__ = [
@@ -88,7 +88,9 @@ def _read(
     dropped: Counter[str],
 ) -> Iterator[tuple[int, str, str]]:
     first = True
-    for number, line in _checked(lines, path, separator, lenient):
+    head, rows = read_ahead(iter(lines), HEAD_LINES, dropped)
+    _check_head(head, path, separator, lenient)
+    for number, line in rows:
         try:
             if first and separator in line:
                 first = False
@@ -121,27 +123,13 @@ def split_sides(line: str, separator: str, number: int) -> tuple[str, str]:
     return columns[0], columns[1] if len(columns) > 1 else ""
 
 
-def _checked(lines: Iterable[tuple[int, str]], path: str, separator: str, lenient: bool) -> Iterator[tuple[int, str]]:
-    """Yield the lines after a check of the layout of the first ones."""
-    rest = iter(lines)
-    head: list[tuple[int, str]] = []
-    problem: UserError | None = None
-    try:
-        for row in rest:
-            head.append(row)
-            if len(head) == HEAD_LINES:
-                break
-    except UserError as error:  # raised again in its place: the lines before it may be all that is needed
-        problem = error
+def _check_head(head: Sequence[tuple[int, str]], path: str, separator: str, lenient: bool) -> None:
+    """Check the layout of the first lines."""
     rows = [line.split(separator) for _, line in head if separator in line]
     number = next((number for number, line in head if separator in line), 1)
     _check_columns(rows, path, number, separator)
     if not lenient:
         _check_quotes(rows, path, number)
-    yield from head
-    if problem is not None:
-        raise problem
-    yield from rest
 
 
 def check_header(line: str, separator: str, languages: tuple[str, str], number: int) -> None:

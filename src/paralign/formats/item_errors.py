@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from paralign.errors import UserError, file_location
 from paralign.formats.lines import MAX_LINE, numbered_lines
@@ -14,11 +15,13 @@ __all__ = [
     "TRUNCATION_REASONS",
     "Block",
     "ItemError",
+    "OrderedCounts",
     "check_forms",
     "check_length",
     "check_surrogates",
     "no_items_error",
     "raise_or_drop",
+    "read_ahead",
     "sentence_blocks",
 ]
 
@@ -33,6 +36,7 @@ TRUNCATION_REASONS = (
 )
 """The reasons under which the rest of a file is counted as lost."""
 
+T = TypeVar("T")
 Block = list[tuple[int, str]]
 """The lines of a sentence with their numbers."""
 
@@ -71,6 +75,67 @@ def raise_or_drop(error: ItemError, path: str | Path, item: str, *, lenient: boo
             str(error), where=file_location(path, error.line), hint=f"{error.hint}; or {hint}" if error.hint else hint
         ) from None
     dropped[error.reason] += 1
+
+
+class OrderedCounts(Counter[str]):
+    """Counts of what a reader drops, which can be taken in their order: those behind a limit are not counted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._order: list[str] = []
+
+    def __setitem__(self, reason: str, count: int) -> None:
+        change = count - self[reason]
+        self._order += [reason] * change
+        for _ in range(-change):  # what is read ahead is counted later
+            del self._order[len(self._order) - 1 - self._order[::-1].index(reason)]
+        super().__setitem__(reason, count)
+
+    def take(self) -> list[str]:
+        """Return the reason of each item that was dropped since the last call, in their order."""
+        taken, self._order = self._order, []
+        return taken
+
+
+def read_ahead(items: Iterator[T], size: int, dropped: Counter[str]) -> tuple[list[T], Iterator[T]]:
+    """Read the first items of a file, from which its layout is inferred.
+
+    What the reader drops between them, and its error, are counted and raised when the items before have been used: with
+    ``--limit``, nothing behind the limit is reported.
+
+    Args:
+        items: the items.
+        size: how many are read.
+        dropped: where their reader counts what it drops.
+
+    Returns:
+        the first items, and all items.
+    """
+    head: list[T] = []
+    between: list[Counter[str]] = []
+    problem: UserError | None = None
+    while len(head) < size and problem is None:
+        before = Counter(dropped)
+        try:
+            head.append(next(items))
+        except StopIteration:
+            size = 0
+        except UserError as error:
+            problem = error
+        between.append(Counter(dropped) - before)
+        for reason, count in between[-1].items():
+            dropped[reason] -= count
+
+    def every() -> Iterator[T]:
+        for number, counts in enumerate(between):
+            for reason, count in counts.items():
+                dropped[reason] += count
+            yield from head[number : number + 1]
+        if problem is not None:
+            raise problem
+        yield from items
+
+    return head, every()
 
 
 def check_surrogates(text: str, what: str, line: int | None = None) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice
 from typing import Literal
 
 from paralign.errors import UserError
@@ -15,6 +14,7 @@ from paralign.formats.item_errors import (
     check_forms,
     no_items_error,
     raise_or_drop,
+    read_ahead,
     sentence_blocks,
 )
 from paralign.formats.items import Tagged
@@ -99,10 +99,10 @@ def _read(
     path: str, language: str, scheme: str, columns: Columns, lenient: bool, dropped: Counter[str], labeled: bool
 ) -> Iterator[Tagged]:
     blocks = sentence_blocks(path, lenient=lenient, dropped=dropped)
-    head = list(islice(blocks, _LAYOUT_SENTENCES))
+    head, blocks = read_ahead(blocks, _LAYOUT_SENTENCES, dropped)
     layout = _Layout(head, path, language, columns)
     empty = True
-    for block in chain(head, blocks):
+    for block in blocks:
         try:
             rows = layout.rows(block, labeled)
             if not rows:

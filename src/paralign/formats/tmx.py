@@ -9,7 +9,7 @@ from html.entities import html5
 from xml.parsers import expat
 
 from paralign.errors import UserError, file_location
-from paralign.formats.item_errors import ItemError, raise_or_drop
+from paralign.formats.item_errors import ItemError, OrderedCounts, raise_or_drop
 from paralign.formats.lines import MAX_LINE
 from paralign.formats.streams import DamagedStream, decompressed_blocks, open_input, uncompressed_name
 from paralign.formats.xml_text import utf8_blocks
@@ -72,19 +72,19 @@ def read_tmx(
         UserError: with ``file:line``; also for a file without a unit in both languages.
     """
     count: Counter[str] = Counter() if dropped is None else dropped
-    units = _Units(path, languages, lenient, count)
+    units = _Units(path, languages, lenient)
     with open_input(path) as stream:
         try:
             for block in utf8_blocks(decompressed_blocks(stream, path, utf16=True), path):
                 units.feed(block)
-                yield from units.ready()
+                yield from units.ready(count)
             units.feed(b"", end=True)
         except DamagedStream as error:
             if not lenient:
                 hint = "download the file again, or keep what can be read with --lenient"
                 raise UserError(str(error), where=file_location(path, units.line), hint=hint) from None
-            count[str(error)] += 1
-    yield from units.ready()
+            units.dropped[str(error)] += 1
+    yield from units.ready(count, end=True)
     if not units.kept:
         raise units.nothing_found()
 
@@ -100,8 +100,9 @@ class _NestedUnit(Exception):
 class _Units:
     """Collect the units of a file while it is parsed."""
 
-    def __init__(self, path: str, languages: tuple[str, str], lenient: bool, dropped: Counter[str]) -> None:
-        self.path, self.languages, self.lenient, self.dropped = path, languages, lenient, dropped
+    def __init__(self, path: str, languages: tuple[str, str], lenient: bool) -> None:
+        self.path, self.languages, self.lenient = path, languages, lenient
+        self.dropped = OrderedCounts()
         self.kept = self.units = 0
         self._missing: Counter[str] = Counter()
         """Units without each of the languages."""
@@ -110,7 +111,8 @@ class _Units:
         self._tags_found: set[str] = set()
         self._problems: list[str] = []
         """The first error of the parser."""
-        self._ready: deque[tuple[int, str, str]] = deque()
+        self._ready: deque[tuple[list[str], tuple[int, str, str]]] = deque()
+        """Complete units, with the reasons for which units before them were dropped."""
         self._first_line = 1
         self._unread = b""
         """What the parser has not finished; after an error, the end of what was searched for the next unit."""
@@ -192,9 +194,14 @@ class _Units:
         self._begin(b"<tmx><body>")
         return data[cut:]
 
-    def ready(self) -> Iterator[tuple[int, str, str]]:
+    def ready(self, dropped: Counter[str], *, end: bool = False) -> Iterator[tuple[int, str, str]]:
+        """Yield the complete units, and count what was dropped before each of them, at the end also behind the last."""
         while self._ready:
-            yield self._ready.popleft()
+            reasons, unit = self._ready.popleft()
+            dropped.update(reasons)
+            yield unit
+        if end:
+            dropped.update(self.dropped.take())
 
     def nothing_found(self) -> UserError:
         """Return the error for a file of which no unit was kept."""
@@ -278,7 +285,7 @@ class _Units:
             self._missing.update(find_tag(tag) for tag, text in zip(self.languages, texts, strict=True) if text is None)
         else:
             self.kept += 1
-            self._ready.append((self.line, texts[0] or "", texts[1] or ""))
+            self._ready.append((self.dropped.take(), (self.line, texts[0] or "", texts[1] or "")))
 
     def _characters(self, data: str) -> None:
         if self._text is None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Literal, TypeVar
 
 from paralign.errors import UserError
 from paralign.formats.bucc import read_bucc
 from paralign.formats.conllu import is_plain_text, is_treebank, read_conllu, read_words
-from paralign.formats.item_errors import TRUNCATION_REASONS
+from paralign.formats.item_errors import TRUNCATION_REASONS, OrderedCounts
 from paralign.formats.items import LabeledSentence, MiningSet, Pair, Question, SentencePair, Tagged, Tree
 from paralign.formats.labeled_sentences import read_labeled_sentence_file
 from paralign.formats.parallel_text import count_lines, has_pair_per_line, read_pair_files, read_plain_text
@@ -195,35 +195,40 @@ def lines_are_pairs(spec: PairSpec | TextSpec) -> bool:
 
 
 def fill_gaps(
-    spec: PairSpec | TextSpec, rows: Iterable[tuple[int, T]], empty: T, *, lenient: bool, dropped: Counter[str]
+    spec: PairSpec | TextSpec,
+    read: Callable[[Counter[str]], Iterable[tuple[int, T]]],
+    empty: T,
+    *,
+    lenient: bool,
+    dropped: Counter[str],
 ) -> Iterator[tuple[int, T]]:
     """Yield the rows of a text, and an empty row for each line that was dropped, so that line numbers stay the same.
 
     Args:
         spec: the text.
-        rows: line and content of what was read.
+        read: reads line and content of the rows, and counts what it drops.
         empty: the content of an empty row.
         lenient: whether lines were dropped instead of raising; also those at the end are filled then.
-        dropped: where the reader of the rows counts what it drops: of text that cannot be read twice, the number of
-            lines is known only from it.
+        dropped: what the reader drops is added to it, that of a gap with the gap: a limit also limits the counts.
     """
-    has_lines, last = lines_are_pairs(spec), 0
-    unfilled = -_dropped_lines(dropped)
-    for number, content in rows:
-        if has_lines:
-            yield from ((gap, empty) for gap in range(last + 1, number))
-        unfilled -= number - last - 1
+    has_lines, last, ahead = lines_are_pairs(spec), 0, OrderedCounts()
+
+    def gaps(end: int, reasons: list[str]) -> Iterator[tuple[int, T]]:
+        numbers = range(last + 1, end) if has_lines else range(0)
+        for k, number in enumerate(numbers):
+            dropped.update(reasons[k : k + 1])
+            yield number, empty
+        dropped.update(reasons[len(numbers) :])
+
+    for number, content in read(ahead):
+        yield from gaps(number, ahead.take())
         yield number, content
         last = number
-    if lenient and has_lines:
-        end = line_count(spec)
-        if end is None:
-            end = last + unfilled + _dropped_lines(dropped)
-        yield from ((gap, empty) for gap in range(last + 1, end + 1))
-
-
-def _dropped_lines(dropped: Counter[str]) -> int:
-    return sum(count for reason, count in dropped.items() if reason not in TRUNCATION_REASONS)
+    reasons = ahead.take()
+    end = line_count(spec) if lenient and has_lines else last
+    if end is None:  # text that cannot be read twice: each dropped line has a reason
+        end = last + sum(reason not in TRUNCATION_REASONS for reason in reasons)
+    yield from gaps(end + 1, reasons)
 
 
 def _options(lenient: bool, dropped: Counter[str] | None, labeled: bool = True) -> ReadOptions:
