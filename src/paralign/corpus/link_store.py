@@ -110,8 +110,7 @@ class LinkStore:
     @property
     def digest(self) -> str:
         """Hash of the links: equal for equal links of equal text."""
-        blocks = self.path / "blocks.bin"  # digests of all arrays; earlier versions wrote none
-        return file_digest(blocks if blocks.is_file() else self.path / "links.bin")
+        return file_digest(self.path / "blocks.bin")  # the digests of all arrays
 
     def __len__(self) -> int:
         return len(self._links)

@@ -52,7 +52,7 @@ class _MadeBy(BaseModel):
     layers: LayersConfig
     dev: list[str]
     digests: dict[str, list[str | None]]
-    content: dict[str, list[str]] = {}  # not in earlier versions
+    content: dict[str, list[str]] = {}
 
 
 class _TaskFile(BaseModel):
@@ -96,8 +96,8 @@ def describe_encoder(encoder: Encoder, model: str, system: str | None) -> dict[s
 def describe_fine_tuned(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return where the weights of a fine-tuned model come from: ``parent``, ``lineage`` and, if known, ``origin``.
 
-    Models that differ only by seed have one lineage: it depends on the base, the task, and the content of the data and
-    the settings of training. Models of earlier versions record no content, but names of data and digests of files.
+    Models that differ only by seed have one lineage: it depends on the base, the task, the settings of training, and
+    the content of the data; on the names and files of the data if the task does not name its texts.
 
     Args:
         facts: the content of its ``task.json``.

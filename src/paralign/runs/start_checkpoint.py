@@ -54,7 +54,7 @@ class StartCheckpoint:
     def made_by(self) -> tuple[str, int]:
         """The lineage of the run of the checkpoint, and the step: how its weights were made.
 
-        Checkpoints of earlier versions have no lineage: their text and settings take its place, without the seed.
+        Of a checkpoint without a lineage (of a ``Trainer`` used from Python), its text and settings without the seed.
         """
         state = self._state
         settings = {**state["settings"], "training": {**state["settings"].get("training", {}), "seed": None}}
