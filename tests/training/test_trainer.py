@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import threading
 
@@ -19,6 +20,7 @@ from paralign.objectives import Objective
 from paralign.tasks.base import find_task
 from paralign.training import Stopped, TrainingConfig
 from paralign.training import trainer as loop
+from paralign.training.checkpoint_losses import Diverged
 from paralign.training.optimizer import learning_rate
 from tests.training.runs import CLOCK, Interrupted, log_of, losses_of, module_bytes, trainer
 
@@ -63,7 +65,7 @@ def test_the_log_has_rates_and_losses_of_every_step(undisturbed):
     lines = [json.loads(line) for line in (undisturbed / "log.jsonl").read_text().splitlines()]
     lines = [line for line in lines if "event" not in line]
     assert [line["step"] for line in lines] == list(range(1, 10))
-    assert [line["lr"] for line in lines] == [learning_rate(s, steps=9, warmup=0, peak=3e-3) for s in range(9)]
+    assert [line["lr"] for line in lines] == [learning_rate(s, steps=9, warmup=1, peak=3e-3) for s in range(9)]
     for line in lines:
         assert set(CLOCK) <= set(line)
         assert line["loss"] == pytest.approx(sum(line["losses"].values()))
@@ -153,8 +155,9 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint(m
         with torch.no_grad():
             encoder.embeddings.fill_(float("nan"))
 
-    with pytest.raises(UserError, match=r"tlm.* at step 7 .*learning_rate.*last good checkpoint is \S+step-00000004"):
+    with pytest.raises(Diverged, match=r"tlm.* at step 7 .*learning_rate") as caught:
         trainer(encoder, store, tmp_path, at=6, act=poison).train()
+    assert re.search(r"last good checkpoint is \S+step-00000004", str(caught.value.of_align()))
     assert [p.name for p in (tmp_path / "checkpoints").iterdir()] == ["step-00000004"]
     last = log_of(tmp_path)[-1]
     assert last["event"] == "alarm"
