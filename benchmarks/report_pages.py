@@ -54,7 +54,8 @@ def make(folder: Path, number: int, items: int, steps: int) -> None:
         curves = [{"system": system, "model_hash": "m", "control": False, "n": 1997, "before": None,
                    "languages": ["en", tag], "layers": layers} for tag in LANGUAGES[1:]]  # fmt: skip
         (folder / "figures").mkdir()
-        told = {"schema": 1, "kind": "similarity", "settings": {"kernel": "linear", "debiased": True}, "curves": curves}
+        settings = {"kernel": "linear", "debiased": True, "pool": "mean"}
+        told = {"schema": 1, "kind": "similarity", "settings": settings, "curves": curves}
         (folder / "figures" / "similarity.json").write_text(json.dumps(told))
 
 
