@@ -28,7 +28,8 @@ def verify_files(folders: str | Sequence[str | Path]) -> int:
         The number of intact files.
 
     Raises:
-        UserError: for a file, a folder without digests; and for damaged files: the first one is described, others are named.
+        UserError: for a file, a folder without digests; and for damaged files: the first one is described, others are
+            named.
     """
     damaged: list[UserError] = []
     count = 0
