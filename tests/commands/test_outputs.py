@@ -198,3 +198,33 @@ def test_the_folder_of_a_file_that_a_symbolic_link_points_to_must_exist(folder, 
     (folder / "link.tsv").symlink_to("none/b.tsv")
     assert main(["corpus", "convert", "--pairs", "en-de=a.tsv", "--out", "link.tsv"]) == 2
     assert "none: no such folder (mkdir -p " in capsys.readouterr().err
+
+
+DROPPED = "bad.tsv: all 2 pairs dropped: 1 invalid UTF-8, 1 two separators"
+
+
+@pytest.mark.parametrize(("command", "message"), [
+    ("--pairs de-en=none --out x.en,x.de", "x.en,x.de: the names of the files end in en and de, but the pairs are "
+     "de-en (write x.de,x.en, or rename them)"),
+    ("--pairs en:zh-CN=none --out x.zh_CN.gz,x.en.gz", "x.zh_CN.gz,x.en.gz: the names of the files end in zh and en, "
+     "but the pairs are en-zh (write x.en.gz,x.zh_CN.gz, or rename them)"),
+    ("--pairs en-de=x.de.txt,x.en.txt --out b.tsv", "x.de.txt,x.en.txt: the names of the files end in de and en, but "
+     "the pairs are en-de (write x.en.txt,x.de.txt, or rename them)"),
+    ("--pairs en-de=none --out b.conllu", "b.conllu: unknown output format (use x.tsv, x.tmx, x.jsonl (also .gz, "
+     ".zst), or two files x.en,x.de)"),
+    ("--pairs en-de=none --out b.en.conllu.gz,b.de.CONLLU", "b.en.conllu.gz,b.de.CONLLU: unknown output format (use "
+     "x.tsv, x.tmx, x.jsonl (also .gz, .zst), or two files x.en,x.de)"),
+    ("--pairs en-de=bad.tsv --lenient --out b.tsv", DROPPED),
+    ("--pairs en-de=bad.tsv --lenient --out c.en,c.de", DROPPED),
+    ("--pairs en-de=bad.tsv --lenient --force --out a.tsv", DROPPED),
+])  # fmt: skip
+def test_files_that_convert_does_not_write(folder, capsys, command, message):
+    (folder / "bad.tsv").write_bytes(b"a\tb ||| c\n\xff\tx\n")
+    assert main(["corpus", "convert", *command.split()]) == 2
+    assert capsys.readouterr().err == f"paralign: {message}\n"
+    assert {path.name: path.read_text() for path in folder.iterdir() if path.name != "bad.tsv"} == FILES
+
+
+def test_names_that_do_not_contradict_the_pair(folder):
+    for out in ("x.en,x.de", "one,two", "x.fr,x.en", "x.de,y"):
+        assert main(["corpus", "convert", "--pairs", "en-de=a.tsv", "--out", out, "--force"]) == 0

@@ -330,3 +330,12 @@ def test_unreadable_lines_behind_the_limit_are_not_counted(tmp_path: Path) -> No
         store = build([PairSpec("en", "de", str(tmp_path / "c.tsv"))], tmp_path / f"{limit}", config, lenient=True)
         assert len(store) == limit
         assert store.meta["specs"][0]["dropped"] == ({"missing separator": dropped} if dropped else {})
+
+
+def test_tabs_in_tokens_do_not_make_duplicates(tmp_path: Path) -> None:
+    (tmp_path / "a.en").write_text("a\tb\na\na b\n")
+    (tmp_path / "a.de").write_text("c\nb\tc\nc\n")
+    spec = PairSpec("en", "de", f"{tmp_path}/a.en,{tmp_path}/a.de")
+    config = FilterConfig(min_pieces=1)
+    assert len(build([spec], tmp_path / "tokens", config, tokenized=True)) == 3
+    assert len(build([spec], tmp_path / "text", config)) == 2  # a tab is a space: the third pair is the first

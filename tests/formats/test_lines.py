@@ -4,12 +4,14 @@ import bz2
 import gzip
 import io
 import sys
+import tarfile
 import tracemalloc
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -150,6 +152,15 @@ def test_damaged_and_foreign_gzip(tmp_path: Path) -> None:
     assert dropped.total() == 1
 
 
+def tar(data: bytes) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        entry = tarfile.TarInfo("a.txt")
+        entry.size = len(data)
+        archive.addfile(entry, io.BytesIO(data))
+    return out.getvalue()
+
+
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
@@ -161,6 +172,17 @@ def test_damaged_and_foreign_gzip(tmp_path: Path) -> None:
         ("c.zip", b"PK\x03\x04....", "zip archive"),
         ("d.bz2", bz2.compress(b"text\n"), "a bzip2 file"),
         ("e.txt", "hello\n".encode("utf-16"), "UTF-16"),
+        ("f.txt", "hello\n".encode("utf-16-le"), "UTF-16"),
+        ("g.tsv", "größer\tbigger\n".encode("utf-16-be"), "UTF-16"),
+        ("h.gz", gzip.compress("hello\n".encode("utf-16")), "is UTF-16 text compressed with gzip"),
+        ("i.zst", zstandard.compress("hello\n".encode("utf-16-le")), "is UTF-16 text compressed with zstd"),
+        ("j.gz", gzip.compress(gzip.compress(b"text\n")), "is gzip data compressed with gzip .decompress it once"),
+        ("k.gz", gzip.compress(zstandard.compress(b"text\n")), "is zstd data compressed with gzip"),
+        ("l.zst", zstandard.compress(gzip.compress(b"text\n")), "is gzip data compressed with zstd"),
+        ("m.gz", gzip.compress(b"PK\x03\x04...."), "is a zip archive compressed with gzip"),
+        ("n.tar.gz", gzip.compress(tar(b"text\n")), "is a tar archive compressed with gzip"),
+        ("o.tar", tar(b"text\n"), "is a tar archive"),
+        ("p.gz", gzip.compress(bz2.compress(b"text\n"))[:-4], "is a bzip2 file compressed with gzip"),
     ],
 )
 @pytest.mark.parametrize("lenient", [False, True])

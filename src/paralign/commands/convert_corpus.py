@@ -20,7 +20,7 @@ from paralign.formats.lines import MAX_LINE, write_lines
 from paralign.formats.streams import open_output, uncompressed_name
 from paralign.formats.tmx import to_tmx_lines
 from paralign.sources.readers import read_pairs
-from paralign.sources.specs import PairSpec, input_files, parse_pairs
+from paralign.sources.specs import PairSpec, check_endings, input_files, parse_pairs
 
 __all__ = ["convert_corpus"]
 
@@ -34,6 +34,10 @@ FORMATS: dict[str, Lines] = {
     ".txt": to_tsv_lines,
 }
 """The formats of single files: a function of the pairs and their languages that yields lines."""
+
+
+_NOT_LINES = {".conllu", ".jsonl", ".tmx", ".zip"}
+"""Endings of other formats than lines of text, which would be read as such."""
 
 
 @one_or_several
@@ -61,14 +65,17 @@ def convert_corpus(
 
     Raises:
         UserError: for input that cannot be read, several language pairs, an unknown format, and files that exist or
-            are also read; with ``file:line`` for pairs whose line would be longer than 65,535 bytes, and for TSV also
-            for texts with ``|||`` and for pairs that a reader of TSV would refuse.
+            are also read; if no pair is left, and for ``x.de,x.en`` of en-de; with ``file:line`` for pairs whose line
+            would be longer than 65,535 bytes, and for TSV also for texts with ``|||`` and for pairs that a reader of
+            TSV would refuse.
     """
     specs = [parse_pairs(spec) for spec in pairs]
     if len({spec.languages for spec in specs}) != 1:
         raise UserError("all pairs must have the same two languages" if specs else "no pairs are given")
     files = [Path(part.strip()) for part in out.split(",")]
     to_lines = _format_of(files)
+    if to_lines is None:
+        check_endings([str(file) for file in files], specs[0].languages)
     check_outputs(files, input_files(specs), force=force)
     dropped: Counter[str] = Counter()
     number = 0
@@ -89,6 +96,10 @@ def convert_corpus(
             number += 1
             progress(number)
             yield pair.source, pair.target
+        if not number:
+            reasons = ", ".join(f"{count:,} {reason}" for reason, count in dropped.most_common())
+            message = f"all {dropped.total():,} pairs dropped: {reasons}" if reasons else "no pairs in the text"
+            raise UserError(message, where=specs[0].path)
 
     if to_lines is None:
         _write_line_aligned(files, texts())
@@ -124,10 +135,10 @@ def _write_line_aligned(files: Sequence[Path], pairs: Iterable[tuple[str, str]])
 
 def _format_of(files: Sequence[Path]) -> Lines | None:
     """Return the format of a single file; ``None`` for two line-aligned files."""
-    if len(files) == 2 and all(file.name for file in files):
+    endings = [Path(uncompressed_name(file.name).lower()).suffix for file in files]
+    if len(files) == 2 and all(file.name for file in files) and not {*endings} & _NOT_LINES:
         return None
-    name = uncompressed_name(files[0].name).lower()
-    if len(files) > 1 or Path(name).suffix not in FORMATS:
+    if len(files) > 1 or endings[0] not in FORMATS:
         hint = "use x.tsv, x.tmx, x.jsonl (also .gz, .zst), or two files x.en,x.de"
         raise UserError("unknown output format", where=",".join(map(str, files)), hint=hint)
-    return FORMATS[Path(name).suffix]
+    return FORMATS[endings[0]]

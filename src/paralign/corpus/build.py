@@ -275,10 +275,11 @@ class _Build:
             rows.drop(kept, [rows.texts[row][0] == rows.texts[row][1] for row in kept], "identical")
         if self.config.drop_duplicates:
             kept = rows.kept()
-            # Sides in the order of their tags, so that en-de and de-en files have equal keys. Texts contain no tabs.
+            # Sides in the order of their tags, so that en-de and de-en files have equal keys. Texts contain no line
+            # breaks; tokens can contain tabs.
             order = sorted(range(self.sides), key=lambda side: languages[side])
-            head = "\t".join(languages[side] for side in order)
-            keys = ("\t".join([head, *(rows.texts[row][side] for side in order)]) for row in kept)
+            head = "\n".join(languages[side] for side in order)
+            keys = ("\n".join([head, *(rows.texts[row][side] for side in order)]) for row in kept)
             hashes = hash_texts(keys)
             new = self.seen.add_new(hashes)
             rows.drop(kept, ~new, "duplicate")

@@ -253,7 +253,7 @@ class _Checker:
         return kept, keys
 
     def _hashes(self, rows: Sequence[tuple[str, ...]]) -> npt.NDArray[np.uint64]:
-        return hash_texts("\t".join(row[side] for side in self.order) for row in rows)
+        return hash_texts("\n".join(row[side] for side in self.order) for row in rows)
 
     def _sample(self, rows: Sequence[tuple[str, ...]]) -> None:
         """Reservoir sampling: every line is equally likely to be in the sample (Vitter 1985, algorithm R)."""

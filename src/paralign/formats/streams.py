@@ -43,7 +43,11 @@ _FOREIGN = {
     rb"\xfd7zXZ": "an xz file",
     rb"\xff\xfe": "UTF-16 text",
     rb"\xfe\xff": "UTF-16 text",
+    rb"(?s).{257}ustar": "a tar archive",
 }
+_COMPRESSED = {_GZIP: "gzip", _ZSTD: "zstd"}
+_ENOUGH = 1 << 10
+"""Bytes from which a format is recognized."""
 
 
 def open_input(name: str) -> AbstractContextManager[IO[bytes]]:
@@ -83,16 +87,16 @@ def decompressed_blocks(stream: IO[bytes], name: str, *, utf16: bool = False) ->
         utf16: whether UTF-16 text is accepted.
 
     Raises:
-        UserError: for other containers and UTF-16 text.
+        UserError: for other containers and UTF-16 text, also compressed, and for text that is compressed twice.
         DamagedStream: where the compressed data are truncated or damaged.
     """
     first = stream.read(_BLOCK)
     _check_known(first, name, utf16)
     if first.startswith(_GZIP):
-        yield from _inflate(stream, first)
+        yield from _checked(_inflate(stream, first), name, "gzip", utf16)
         return
     if first.startswith(_ZSTD) or _SKIPPABLE.match(first):
-        yield from _unzstd(stream, first)
+        yield from _checked(_unzstd(stream, first), name, "zstd", utf16)
         return
     ending = Path(name).suffix.lower()
     if first and ending in (".gz", ".zst"):
@@ -103,11 +107,39 @@ def decompressed_blocks(stream: IO[bytes], name: str, *, utf16: bool = False) ->
         first = stream.read(_BLOCK)
 
 
-def _check_known(first: bytes, name: str, utf16: bool = False) -> None:
-    for magic, what in _FOREIGN.items():
-        if re.match(magic, first) and not (utf16 and "UTF" in what):
-            hint = "save it as UTF-8" if "UTF" in what else "decompress it, or compress it with gzip"
-            raise UserError(f"is {what}", where=name, hint=hint)
+def _checked(blocks: Iterator[bytes], name: str, kind: str, utf16: bool) -> Iterator[bytes]:
+    """Yield the blocks after a check of the first decompressed bytes."""
+    head: list[bytes] = []
+    damage = None
+    try:
+        while sum(map(len, head)) < _ENOUGH and (block := next(blocks, b"")):
+            head.append(block)
+    except DamagedStream as error:
+        damage = error
+    first = b"".join(head)
+    inside = f" compressed with {kind}"
+    _check_known(first, name, utf16, inside)
+    twice = next((inner for magic, inner in _COMPRESSED.items() if first.startswith(magic)), None)
+    if twice is not None:
+        raise UserError(f"is {twice} data{inside}", where=name, hint="decompress it once")
+    yield from head
+    if damage is not None:
+        raise damage
+    yield from blocks
+
+
+def _check_known(first: bytes, name: str, utf16: bool = False, inside: str = "") -> None:
+    known = (what for magic, what in _FOREIGN.items() if re.match(magic, first))
+    what = next(known, "UTF-16 text" if _is_utf16(first[:_ENOUGH]) else None)
+    if what is not None and not (utf16 and "UTF" in what):
+        hint = "save it as UTF-8" if "UTF" in what else "decompress it, or compress it with gzip"
+        raise UserError(f"is {what}{inside}", where=name, hint=hint)
+
+
+def _is_utf16(first: bytes) -> bool:
+    """Return whether text without a byte order mark is UTF-16: one byte of most characters is zero, never the other."""
+    zeros = sorted((first[::2].count(0), first[1::2].count(0)))
+    return len(first) >= 4 and zeros[0] == 0 and zeros[1] > len(first) // 4
 
 
 def check_plain(first: bytes, name: str, hint: str) -> None:
@@ -122,7 +154,7 @@ def check_plain(first: bytes, name: str, hint: str) -> None:
         UserError: naming the format.
     """
     _check_known(first, name)
-    kind = "gzip" if first.startswith(_GZIP) else "zstd" if first.startswith(_ZSTD) else None
+    kind = next((kind for magic, kind in _COMPRESSED.items() if first.startswith(magic)), None)
     if kind is not None:
         raise UserError(f"is compressed with {kind}", where=name, hint=hint)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from paralign.errors import UserError
 from paralign.folders import is_special
 from paralign.formats.archives import archive_of
 from paralign.formats.hub import is_hub
+from paralign.formats.streams import uncompressed_name
+from paralign.languages import base_language
 from paralign.languages.derived_language import DERIVED_SEPARATOR, parse_derived
 from paralign.text.language_tags import canonical_tag, find_tag, variant_of
 
@@ -21,6 +23,7 @@ __all__ = [
     "PairSpec",
     "TextSpec",
     "are_languages",
+    "check_endings",
     "check_order",
     "check_readable_again",
     "check_separate_pipes",
@@ -103,6 +106,28 @@ class TextSpec:
 
     def __str__(self) -> str:
         return f"{_tagged(self.language, self.ordering, self.variant)}={self.path}"
+
+
+def check_endings(paths: Sequence[str], languages: tuple[str, str]) -> None:
+    """Refuse two line-aligned files of which each has the language of the other in its name: ``x.de,x.en`` of en-de.
+
+    Args:
+        paths: the file of the source side and that of the target side.
+        languages: their tags.
+
+    Raises:
+        UserError: with the order to write.
+    """
+    source, target = map(base_language, languages)
+    if source != target and [_language_of(path) for path in paths] == [target, source]:
+        message = f"the names of the files end in {target} and {source}, but the pairs are {source}-{target}"
+        raise UserError(message, where=",".join(paths), hint=f"write {paths[1]},{paths[0]}, or rename them")
+
+
+def _language_of(path: str) -> str | None:
+    """Return the language that the name of a file ends in: ``de`` of ``x.de``, ``x.de.gz`` and ``x.de.txt``."""
+    name = Path(uncompressed_name(Path(path).name))
+    return find_tag((Path(name.stem) if name.suffix in (".txt", ".conllu") else name).suffix[1:])
 
 
 def check_order(spec: PairSpec) -> None:
@@ -351,3 +376,4 @@ def _check_two_files(spec: PairSpec) -> None:
     # realpath resolves ./ and symbolic links; the files need not exist.
     if os.path.realpath(paths[0]) == os.path.realpath(paths[1]):
         raise UserError("the same file is given for both sides", where=spec.path, hint="use the file of each language")
+    check_endings(paths, spec.languages)
