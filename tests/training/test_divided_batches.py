@@ -37,7 +37,7 @@ def test_slices_have_the_losses_gradients_and_metrics_of_the_batch(name, make_en
         assert other_metrics == pytest.approx(metrics, rel=1e-3)
         assert gradients.keys() == other_gradients.keys()
         for parameter, value in gradients.items():
-            torch.testing.assert_close(value, other_gradients[parameter], atol=1e-6, rtol=1e-4, msg=parameter)
+            torch.testing.assert_close(value, other_gradients[parameter], atol=5e-6, rtol=1e-4, msg=parameter)
 
 
 @pytest.mark.parametrize("ranks", [1, 2])

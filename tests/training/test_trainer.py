@@ -128,7 +128,7 @@ def test_slices_with_unequal_counts_have_the_gradient_of_the_batch(make_encoder,
         gradients.append(kept)
     for other in gradients[1:]:
         for name, value in gradients[0].items():
-            torch.testing.assert_close(value, other[name], atol=1e-6, rtol=1e-4)
+            torch.testing.assert_close(value, other[name], atol=5e-6, rtol=1e-4)
 
 
 def test_the_gradient_is_clipped_to_its_norm(make_encoder, store, tmp_path):
