@@ -228,3 +228,23 @@ def test_files_that_convert_does_not_write(folder, capsys, command, message):
 def test_names_that_do_not_contradict_the_pair(folder):
     for out in ("x.en,x.de", "one,two", "x.fr,x.en", "x.de,y"):
         assert main(["corpus", "convert", "--pairs", "en-de=a.tsv", "--out", out, "--force"]) == 0
+
+
+@pytest.mark.parametrize("command", [
+    "corpus convert --pairs en-de=~/a.en,~/a.de --force --out ~/b.en,~/b.de",
+    "corpus check --pairs en-de=~/a.tsv --test=~/c.txt --out out",
+    "words --pairs en-de=~/a.en,~/a.de --out links",
+    "analyze links --pairs en-de=~/a.tsv --links one=~/a.links --out out",
+    "corpus order --text de=~/t.conllu --out order",
+    "corpus show en-de=~/a.en,~/a.de",
+    "evaluate --model paralign-mini --task alignment --data en-de=~/a.en,~/a.de,~/a.links --out out",
+])  # fmt: skip
+def test_the_home_folder_in_specs(folder, monkeypatch, command):
+    (folder / "work").mkdir()
+    for name, text in (("a.en", "Yes .\n"), ("a.de", "Ja .\n"), ("c.txt", "No .\n"), ("a.links", "0-0\n")):
+        (folder / name).write_text(text)
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.chdir(folder / "work")
+    assert main(command.split()) == 0
+    assert not (folder / "work" / "~").exists()
+    assert ("convert" not in command) or (folder / "b.de").read_text() == "Ja .\n"

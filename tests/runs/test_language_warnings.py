@@ -41,10 +41,10 @@ def test_both_languages_of_pairs(told, tmp_path):
     first, second = warn_of_languages(*read("retrieval", f"hi-en={path}"))
     assert "expected text in hi (Devanagari script), found Latin script in 100% of 240 sentences" in first
     assert "expected text in en (Latin script), found Devanagari script in 100% of 240 sentences" in second
-    (tmp_path / "a.en").write_text("\n".join(told["en"]))
-    (tmp_path / "a.hi").write_text("\n".join(told["hi"]))
+    (tmp_path / "first").write_text("\n".join(told["en"]))
+    (tmp_path / "second").write_text("\n".join(told["hi"]))
     (tmp_path / "gold").write_text("0-0\n" * 240)
-    spec = f"hi-en={tmp_path}/a.en,{tmp_path}/a.hi,{tmp_path}/gold"
+    spec = f"hi-en={tmp_path}/first,{tmp_path}/second,{tmp_path}/gold"
     assert len(warn_of_languages(*read("alignment", spec))) == 2
     path = write(
         tmp_path / "lexicon.txt",

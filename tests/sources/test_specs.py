@@ -114,3 +114,23 @@ def test_standard_input_by_two_names(tmp_path: Path) -> None:
         os.dup2(saved, 0)
         for handle in (read, write, saved):
             os.close(handle)
+
+
+def test_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    home = str(tmp_path)
+    for given, path in (
+        ("~/a.tsv", f"{home}/a.tsv"),
+        ("~/a.en,~/a.de", f"{home}/a.en,{home}/a.de"),
+        ("a.en, ~/b/a.de", f"a.en, {home}/b/a.de"),
+        ("~/a.zip!x.en", f"{home}/a.zip!x.en"),
+        ("a~/b", "a~/b"),
+        ("/~/b", "/~/b"),
+        ("~nobody.here/a", "~nobody.here/a"),
+        ("smallworld:0-9", "smallworld:0-9"),
+    ):
+        assert parse_pairs(f"en-de={given}").path == path
+        assert parse_text(f"en={given.partition(',')[0]}").path == path.partition(",")[0]
+    spec = parse_pairs("en:en~syn@~/o.json=~/a.conllu")
+    assert (spec.orderings, spec.path) == (("", f"{home}/o.json"), f"{home}/a.conllu")
+    assert parse_pairs(str(spec)) == spec

@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, TypeVar
 from paralign.config import did_you_mean
 from paralign.console import is_command_line
 from paralign.errors import UserError
-from paralign.sources.specs import check_separate_pipes
+from paralign.sources.specs import check_separate_pipes, expand_home
 
 __all__ = ["SHORT_FORMS", "as_overrides", "check_encoders", "one_or_several"]
 
@@ -107,8 +107,16 @@ def one_or_several(command: Callable[P, R]) -> Callable[P, R]:
         for name in integers:
             if bound.arguments.get(name) is not None:
                 bound.arguments[name] = _integer(name, bound.arguments[name])
-        inputs = [bound.arguments[name] for name in _INPUTS if bound.arguments.get(name) is not None]
-        check_separate_pipes(str(text) for given in inputs for text in (given if isinstance(given, list) else [given]))
+        inputs: list[str] = []
+        for name in _INPUTS:
+            files = bound.arguments.get(name)
+            if isinstance(files, list):
+                bound.arguments[name] = [expand_home(str(text)) for text in files]
+                inputs += bound.arguments[name]
+            elif isinstance(files, str | Path):
+                bound.arguments[name] = type(files)(expand_home(str(files)))
+                inputs.append(str(bound.arguments[name]))
+        check_separate_pipes(inputs)
         if "command" in kinds and bound.arguments.get("command") is None and not is_command_line():
             bound.arguments["command"] = _call(command, bound)
         return command(*bound.args, **bound.kwargs)

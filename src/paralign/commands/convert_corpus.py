@@ -20,7 +20,7 @@ from paralign.formats.lines import MAX_LINE, write_lines
 from paralign.formats.streams import open_output, uncompressed_name
 from paralign.formats.tmx import to_tmx_lines
 from paralign.sources.readers import read_pairs
-from paralign.sources.specs import PairSpec, check_endings, input_files, parse_pairs
+from paralign.sources.specs import PairSpec, check_endings, expand_home, input_files, parse_pairs
 
 __all__ = ["convert_corpus"]
 
@@ -72,7 +72,7 @@ def convert_corpus(
     specs = [parse_pairs(spec) for spec in pairs]
     if len({spec.languages for spec in specs}) != 1:
         raise UserError("all pairs must have the same two languages" if specs else "no pairs are given")
-    files = [Path(part.strip()) for part in out.split(",")]
+    files = [Path(part.strip()) for part in expand_home(out).split(",")]
     to_lines = _format_of(files)
     if to_lines is None:
         check_endings([str(file) for file in files], specs[0].languages)

@@ -21,7 +21,7 @@ from paralign.formats.tagged_columns import TAG
 from paralign.formats.tmx import is_tmx
 from paralign.ragged import batched
 from paralign.sources.readers import read_rows
-from paralign.sources.specs import PairSpec, TextSpec, parse_pairs, parse_text
+from paralign.sources.specs import PairSpec, TextSpec, expand_home, parse_pairs, parse_text
 from paralign.text.language_tags import find_tag
 from paralign.text.normalization import normalize
 
@@ -52,7 +52,7 @@ def parse_source(text: str) -> Source:
                 return parse(text)
             except UserError:
                 pass
-    return Path(text)
+    return Path(expand_home(text))
 
 
 def excluded_sentences(sources: Iterable[Source], *, lenient: bool = False) -> tuple[HashSet, list[dict[str, Any]]]:

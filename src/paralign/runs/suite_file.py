@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 from paralign.config import Config, load_named_toml, resolve, toml_files
 from paralign.errors import UserError
 from paralign.formats.hub import is_hub
-from paralign.sources.specs import smallworld_range
+from paralign.sources.specs import expand_home, smallworld_range
 from paralign.systems import SEED_IN_NAME
 
 __all__ = ["SuiteConfig", "SuiteTask", "check_name", "load_suite", "suites"]
@@ -182,7 +182,7 @@ def _in_folder(spec: str, folder: Path | None) -> str:
     >>> _in_folder("en-de=tatoeba.en,tatoeba.de", Path("data"))
     'en-de=data/tatoeba.en,data/tatoeba.de'
     """
-    tags, equals, path = spec.partition("=")
+    tags, equals, path = expand_home(spec).partition("=")
     path = path.strip()
     if folder is None or not equals or smallworld_range(path) is not None or is_hub(path):
         return spec

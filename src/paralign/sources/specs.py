@@ -29,6 +29,7 @@ __all__ = [
     "check_separate_pipes",
     "data_paths",
     "each_file",
+    "expand_home",
     "input_files",
     "parse_pairs",
     "parse_part",
@@ -37,6 +38,7 @@ __all__ = [
 ]
 
 _DERIVED = re.compile(r"([^-:@]*(?:@[^-:]*)?)(-)([^-:@]*(?:@.*)?)|([^:@]*(?:@[^:]*)?)(:)([^:@]*(?:@.*)?)")
+_HOME = re.compile(r"(?:(?<=^)|(?<=[=,@])|(?<=[=,] ))~[^/,=\s]*(?=/|$)")
 SMALLWORLD_DEFAULT = range(20_000)
 """The indices of ``smallworld`` without a range."""
 
@@ -192,6 +194,17 @@ def check_separate_pipes(texts: Iterable[str]) -> None:
             seen.add(same)
 
 
+def expand_home(text: str) -> str:
+    """Return a spec or path with the home folder for each ``~`` or ``~USER`` at the beginning of a path.
+
+    The shell replaces it only at the beginning of a word, not in ``en-de=~/a.en,~/a.de``.
+
+    >>> expand_home("en~inv-de=a.en,/a~b.de")
+    'en~inv-de=a.en,/a~b.de'
+    """
+    return _HOME.sub(lambda found: os.path.expanduser(found[0]), text)  # noqa: PTH111 - pathlib fails for no such user
+
+
 def smallworld_range(path: str) -> range | None:
     """Return the sentence indices of ``smallworld`` or ``smallworld:START-STOP``; ``None`` for a file.
 
@@ -317,7 +330,7 @@ def _language(text: str) -> tuple[str, str]:
     """
     tag, _, ordering = text.partition("@") if DERIVED_SEPARATOR in text else (text, "", "")
     example = re.sub(r"\W+", "_", Path(ordering.strip()).name.partition(".")[0])
-    return canonical_tag(f"{tag}@{example}" if example else tag), ordering.strip()
+    return canonical_tag(f"{tag}@{example}" if example else tag), expand_home(ordering.strip())
 
 
 def _tagged(language: str, ordering: str, variant: str) -> str:
@@ -354,7 +367,7 @@ def _split_spec(text: str, shape: str) -> tuple[str, str]:
         raise UserError(f"no language before the path in {text!r}", hint=hint)
     if not path.strip():
         raise UserError(f"no path after '=' in {text!r}", hint=shape)
-    return head.strip(), path.strip()
+    return head.strip(), expand_home(path.strip())
 
 
 def _tags_in_name(path: str, *, pair: bool) -> str | None:
