@@ -229,7 +229,8 @@ def test_folders_of_runs_are_recognized(base, tmp_path, capsys):
     model = tmp_path / "tuned/seed-0/model"
     shutil.copytree(base, model)
     of = {"model": str(base), "model_hash": "0", "parent": None, "method": "m", "control": False, "seeds": {}}
-    facts = {"task": "pos", "settings": {}, "train": "en", "of": of}
+    made_by = {"training": {}, "layers": {}, "dev": [], "digests": {}, "content": {}}
+    facts = {"task": "pos", "settings": {}, "train": "en", "of": of, "made_by": made_by}
     (model / "task.json").write_text(json.dumps(facts))
     words = f"evaluate --model {tmp_path}/tuned --data en=smallworld:0-9 --out {tmp_path}/out"
     assert main(words.split()) == 2

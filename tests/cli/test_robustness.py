@@ -147,7 +147,8 @@ def test_an_encrypted_member_is_named_as_such(tmp_path):
 # -- files of runs and models
 
 OF = {"model": "m", "model_hash": "h", "parent": None, "method": "x", "control": False, "seeds": {"pretrain": 0}}
-TASK = {"task": "pos", "settings": {}, "train": "en", "of": OF}
+MADE_BY = {"training": {}, "layers": {}, "dev": [], "digests": {}, "content": {}}
+TASK = {"task": "pos", "settings": {}, "train": "en", "of": OF, "made_by": MADE_BY}
 
 
 def changed(facts, path, value):

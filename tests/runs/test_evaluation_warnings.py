@@ -32,6 +32,16 @@ def test_only_the_run_that_trained_a_model_has_its_text(encoder, store, tmp_path
     assert texts == ([f"the text the encoder was trained on ({tmp_path / 'corpus'})"] if found else [])
 
 
+def test_a_folder_with_the_name_of_the_text_of_a_run_need_not_be_a_store(encoder, tmp_path, monkeypatch):
+    """The run was made elsewhere, with a relative path."""
+    for name in ("run/encoder", "text"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "run/run.json").write_text(json.dumps({"verb": "align"}))
+    (tmp_path / "run/config.toml").write_text('text = ["text"]\n')
+    monkeypatch.chdir(tmp_path)
+    assert seen_texts(encoder, "run/encoder", find_task("retrieval"), []) == []
+
+
 def _overlap(encoder, task, train, test, model="nowhere"):
     """Return the warnings of overlap of a file with a file that settings were chosen on, without their ends."""
     seen = seen_texts(encoder, model, task, [(train, read_data(task, train, False, None)[0])] if train else [])

@@ -152,3 +152,25 @@ def test_a_fine_tuned_model_has_a_lineage_of_the_content_of_its_data(base, tmp_p
         found[name] = describe_fine_tuned(json.loads(file.read_text()))["lineage"]
     assert found.pop("seed") == found.pop("moved") == found.pop("limited") == found["first"]
     assert len(set(found.values())) == len(found) == 6
+
+
+def test_a_cut_encoder_has_another_lineage_than_the_whole_one(lineage, base, tmp_path):
+    text = [f"en-de={write(tmp_path / 'text.tsv', PAIRS)}"]
+    paralign.align(str(base), out=tmp_path / "run", pairs=text, recipe="tlm-mini", overrides=QUICK, quiet=True)
+    teachers = [tmp_path / "run/encoder", tmp_path / "whole", tmp_path / "cut", tmp_path / "trimmed"]
+    paralign.export(teachers[0], teachers[1], quiet=True)
+    paralign.export(teachers[0], teachers[2], layer=1, quiet=True)
+    paralign.export(teachers[0], teachers[3], trim_vocabulary=["en=smallworld:0-5"], quiet=True)
+    found = [lineage(f"distill.teacher={path}", recipe="distill", pairs=text) for path in teachers]
+    assert found[0] == found[1]
+    assert len(set(found)) == 3
+
+
+def test_seeds_of_a_fine_tuned_model_have_one_lineage_as_base(lineage, base, tmp_path):
+    text = [f"en-de={write(tmp_path / 'text.tsv', PAIRS)}"]
+    for name, train in (("one", "en=smallworld:0-9"), ("other", "en=smallworld:9-18")):
+        paralign.finetune(str(base), task="pos", train=train, eval="en=smallworld:20-25", seeds=2, quiet=True,
+                          out=tmp_path / name, overrides=["training.steps=1"])  # fmt: skip
+    models = [tmp_path / name / f"seed-{seed}/model" for name, seed in (("one", 0), ("one", 1), ("other", 0))]
+    found = [lineage(model=path, recipe="word-contrastive-mini", pairs=text) for path in models]
+    assert found[0] == found[1] != found[2]

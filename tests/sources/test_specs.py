@@ -66,7 +66,7 @@ def test_text() -> None:
     for bad in ("en", "=x", "en=", "xx=y", "en=smallworld:3-3", "en-de=x", "eng-deu=x"):
         with pytest.raises(UserError):
             parse_text(bad)
-    with pytest.raises(UserError, match=r"'pt-br=x' has two \(write pt=x, or pt-BR=x if br is a region\)$"):
+    with pytest.raises(UserError, match=r"'pt-br=x' has two \(write pt=x, or pt-BR=x if BR is a region\)$"):
         parse_text("pt-br=x")
 
 

@@ -8,7 +8,7 @@ from paralign.training.environment import describe_change, describe_environment
 @pytest.mark.parametrize(
     ("ranks", "note"),
     [
-        (2, "note: ranks was 1, now 2: results are equal up to rounding, and dropout has other masks"),
+        (2, "note: processes was 1, now 2: results are equal up to rounding, and dropout has other masks"),
         (1, "note: precision was 'fp32', now 'bf16': results are equal up to rounding"),
     ],
 )

@@ -14,7 +14,6 @@ from typing import Any, ParamSpec, TypeVar
 from paralign.config import did_you_mean
 from paralign.console import is_command_line
 from paralign.errors import UserError
-from paralign.sources.specs import check_separate_pipes, expand_home
 
 __all__ = ["SHORT_FORMS", "as_overrides", "check_encoders", "one_or_several"]
 
@@ -107,6 +106,8 @@ def one_or_several(command: Callable[P, R]) -> Callable[P, R]:
         for name in integers:
             if bound.arguments.get(name) is not None:
                 bound.arguments[name] = _integer(name, bound.arguments[name])
+        from paralign.sources.specs import check_separate_pipes, expand_home  # slow to load: not for --help
+
         inputs: list[str] = []
         for name in _INPUTS:
             files = bound.arguments.get(name)

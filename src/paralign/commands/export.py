@@ -15,7 +15,7 @@ from paralign.commands.align_words import echo_language_warnings
 from paralign.commands.arguments import one_or_several
 from paralign.console import echo, echo_dropped
 from paralign.encoder import Encoder
-from paralign.encoder.card import read_provenance, write_provenance
+from paralign.encoder.card import lineage, read_provenance, write_provenance
 from paralign.encoder.hf import base_of, has_pooling_option
 from paralign.encoder.layers import keep_layers
 from paralign.encoder.sentence_modules import sentence_modules
@@ -126,6 +126,8 @@ def export(
             "pooling_mode_mean_tokens": pool == "mean",
         }
         _write(part / "1_Pooling/config.json", pooling)
+        if facts.get("lineage") and (kept != layers or vocabulary):
+            facts |= {"lineage": lineage(facts["lineage"], "export", kept, encoder.tokenizer_id)}
         if facts:
             write_provenance(part, facts)
         options: dict[str, Any] = {"pool": pool} | ({} if layer is None else {"layer": layer})

@@ -65,7 +65,8 @@ class TokenStore:
     Attributes:
         sides: 2 for pairs, 1 for plain text.
         languages: canonical tags.
-        fingerprint: BLAKE2b hash of the arrays, the languages and the tokenizer's id: equal for equal content.
+        fingerprint: BLAKE2b hash of the arrays, the languages and the tokenizer's id: equal for equal content. That of
+            a sharded corpus is another one than that of a store of the same text.
         meta: the content of ``meta.json``.
     """
 

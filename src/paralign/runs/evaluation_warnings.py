@@ -133,7 +133,12 @@ def seen_texts(encoder: Encoder, model: str, task: Task, train: Sequence[tuple[s
     folder = local_folder(model).resolve()
     least = _least_pieces(task)
     for corpus in _corpora(folder):
-        store = TokenStore.open(corpus)
+        try:
+            store = TokenStore.open(corpus)
+        except UserError:
+            if (corpus / "digests.json").is_file():
+                raise
+            continue  # the recorded path may be that of another folder here
         if store.meta["tokenizer"] == encoder.tokenizer_id:
             out.append((f"the text the encoder was trained on ({corpus})", _store_keys(store, least)))
     dictionary = folder.parent / DICTIONARY

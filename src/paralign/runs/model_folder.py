@@ -30,6 +30,7 @@ __all__ = [
     "describe_fine_tuned",
     "describe_model",
     "fine_tuning_settings",
+    "lineage_of",
     "saved_head",
     "saved_task",
 ]
@@ -91,6 +92,13 @@ def describe_encoder(encoder: Encoder, model: str, system: str | None) -> dict[s
         "seeds": {k: seeds.get(k) for k in ("pretrain", "align") if isinstance(seeds.get(k), int)},
         **{k: provenance[k] for k in ("origin", "lineage", "base") if provenance.get(k)},
     }
+
+
+def lineage_of(model: str) -> str | None:
+    """Return how an encoder or a fine-tuned model was made, the same for all seeds; None if it is not recorded."""
+    facts = _task_file(model)
+    recorded = describe_fine_tuned(facts)["lineage"] if facts else read_provenance(model).get("lineage")
+    return recorded and str(recorded)
 
 
 def describe_fine_tuned(facts: Mapping[str, Any]) -> dict[str, Any]:

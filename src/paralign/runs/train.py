@@ -37,6 +37,7 @@ from paralign.runs.corpus import (
 from paralign.runs.dictionary import open_dictionary
 from paralign.runs.folder import RunFolder
 from paralign.runs.links import open_links
+from paralign.runs.model_folder import lineage_of
 from paralign.runs.objectives import (
     check_objectives,
     make_objective,
@@ -298,7 +299,7 @@ def _origin(encoder: Encoder, store: TokenStore, inputs: TrainingInputs, digest:
     if inputs.scratch:  # new weights, and a vocabulary learned from the text
         return origin_of_scratch(inputs.scratch, encoder, store)
     parent = inputs.start.lineage["parent"] if inputs.start else None
-    return str(read_provenance(inputs.base).get("lineage") or parent or digest)
+    return lineage_of(inputs.base) or str(parent or digest)
 
 
 def _echo_notes(config: RunConfig, encoder: Encoder, inputs: TrainingInputs) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 from paralign.corpus.link_store import LinkStore
 from paralign.corpus.store import TokenStore
 from paralign.encoder import Encoder
-from paralign.encoder.card import lineage, read_provenance
+from paralign.encoder.card import lineage
 from paralign.encoder.tokenizer import KINDS
 from paralign.objectives import find_objective
 from paralign.runs.inputs import model_files
+from paralign.runs.model_folder import lineage_of
 from paralign.runs.objectives import needs_dictionary, needs_links
 from paralign.runs.settings import RunConfig
 
@@ -95,5 +96,4 @@ def _decisive_settings(
 
 def _identity(model: str) -> str:
     """Return what identifies an encoder wherever its folder is: lineage, weights, or its name on the hub."""
-    known = read_provenance(model).get("lineage")
-    return str(known or "".join(str(entry.get("blake2b")) for entry in model_files(model)) or model)
+    return lineage_of(model) or "".join(str(entry.get("blake2b")) for entry in model_files(model)) or model

@@ -186,7 +186,7 @@ def check_separate_pipes(texts: Iterable[str]) -> None:
                 continue
             same = (info.st_dev, info.st_ino)
             if same in seen:
-                what = "standard input" if part == "-" else "the pipe"
+                what = "standard input" if part == "-" else "this pipe or device"
                 where = None if part == "-" else part
                 raise UserError(
                     f"{what} is given for two inputs, but can be read only once", where=where, hint="give a file"
@@ -255,12 +255,18 @@ def parse_text(text: str) -> TextSpec:
     >>> parse_text("German=news.txt").language
     'de'
     """
+    spec = _text_spec(text)
+    tag, path = text.partition("=")[0].strip(), spec.path
+    if are_languages(tag):
+        first, second = tag.lower().split("-")
+        hint = f"write {first}={path}, or {first}-{second.upper()}={path} if {second.upper()} is a region"
+        raise UserError(f"one language is needed, and {text!r} has two", hint=hint)
+    return spec
+
+
+def _text_spec(text: str) -> TextSpec:
     tag, path = _split_spec(text, "write LANGUAGE=PATH, e.g. en=news.en.txt.gz")
     smallworld_range(path)
-    if are_languages(tag):
-        first, second = tag.split("-")
-        hint = f"write {first}={path}, or {first}-{second.upper()}={path} if {second} is a region"
-        raise UserError(f"one language is needed, and {text!r} has two", hint=hint)
     language, ordering = _language(tag)
     return TextSpec(language, path, ordering, variant_of(tag))
 
@@ -309,7 +315,7 @@ def each_file(paths: Iterable[str | Path]) -> Iterator[tuple[str, Path]]:
 
 def _parse(text: str) -> PairSpec | TextSpec:
     try:
-        return parse_text(text)
+        return _text_spec(text)
     except UserError:
         return parse_pairs(text)
 

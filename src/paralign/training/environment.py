@@ -21,4 +21,5 @@ def describe_change(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """Return a note on how results differ because a run is resumed in another environment."""
     # Each process has a dropout mask of its own for its share of the batch.
     dropout = ", and dropout has other masks" if was["ranks"] != now["ranks"] else ""
+    was, now = ({"processes" if key == "ranks" else key: place[key] for key in place} for place in (was, now))
     return f"note: {difference(was, now)}: results are equal up to rounding{dropout}"

@@ -261,6 +261,7 @@ class Trainer:
             raise UserError(f"settings differ from those the run began with: {changed}", where=newest)
         checkpoint.load(newest, self.learner, self.optimizer)
         self.step = state["step"]
+        self.lineage = state.get("lineage") or self.lineage  # that of its start, also if the precision is another one
         self.totals.load_state_dict(state["seen"], processes=state["place"]["ranks"] / self.ranks)
         self.losses_after.load_state_dict(state["losses_after"])
         for callback in self.callbacks:
