@@ -37,8 +37,8 @@ thirds of the depth and at the last layer, with one seed. Then it is measured wi
   sentences, at the trained layer. Untrained encoders and objectives without a layer: at the last layer.
 * **rate**: the learning rate. It is not the same for all objectives, so rows differ in it as well.
 * **cosine**: for mixtures, the mean cosine between the gradients of each pair of losses. Below 0 they disagree.
-* **s/step**: seconds per step, one thread, with other work on the machine: differences below a third mean nothing. Empty
-  if the machine was too busy.
+* **s/step**: seconds per step, one thread, with other work on the machine: differences below a third mean nothing.
+  Empty if the machine was too busy.
 
 There is one seed: differences of a few points between two rows are not established. All layers and languages, losses
 and commits are in `benchmarks/results/objectives-by-layer.jsonl`.
@@ -65,8 +65,8 @@ READING = """
 * From the encoder that has never seen translations, objectives on words gain most if their links come from an aligner,
   and lose if they come from the encoder itself, presumably because its states cannot link words yet.
 * From the one that has, contrast, links of an aligner and distillation gain in all three tasks, and the encoder's own
-  links in POS tagging and NLI; masked LM on pairs does not. These are gains of frozen states.
-  [Fine-tuning](systems-e5.md) makes up for most of them.
+  links in POS tagging and NLI. Masked LM and TLM do not, but AlignLM, which also predicts linked words, does. These are
+  gains of frozen states. [Fine-tuning](systems-e5.md) makes up for most of them.
 * TLM in a mixture costs half or more of what the other objective gains in POS tagging. Their gradients are orthogonal
   (cosine 0.0): they do not disagree, but TLM alone loses as much as masked LM on unpaired sentences does.
 * An anchor and the objective it restrains have opposed gradients, as they should: it keeps the English score.
