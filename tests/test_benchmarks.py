@@ -50,7 +50,7 @@ STEP = ("--arch", "bert:1x32", "--batch", "8", "--queue", "20", "--pad-to", "128
 
 @pytest.fixture(autouse=True)
 def _beside_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Scripts import what lies beside them."""
+    """Scripts import their neighbors."""
     monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
 
 

@@ -1,4 +1,4 @@
-"""What stands in a masked place: translations, positions that restart, types by language."""
+"""What a masked place contains: translations, positions that restart, types by language."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""Rows packed with sentences: which sentences stand in which row, and what the row looks like."""
+"""Rows packed with sentences: which sentences are in which row, and what the row looks like."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What is said of text before it is trained on, against obvious oracles."""
+"""What is reported about text before it is trained on, against obvious oracles."""
 
 import itertools
 import json

@@ -186,7 +186,7 @@ def test_plain_text_is_added_but_for_tests_and_reserved_pairs(tmp_path: Path, co
     }
     for a, b in reserved:
         assert comparison_key(a) not in shown["en"]
-        # A German sentence may also stand in a pair of the other half; the plain text does not add it.
+        # A German sentence may also be in a pair of the other half; the plain text does not add it.
         assert comparison_key(b) not in shown["de"] - given
     for a, b in corpora["de"]:
         assert not (comparison_key(a) in shown["en"] and comparison_key(b) in shown["de"])

@@ -161,7 +161,7 @@ def test_folders_without_a_model_are_refused_in_one_line(spoil, message, base, t
 
 
 def test_an_encoder_without_vocabulary_head_is_the_same_at_every_load(encoder, tokenizer, tmp_path, capsys):
-    """Its head is made anew; a resumed run compares the digest of the base."""
+    """It gets a new head; a resumed run compares the digest of the base."""
     encoder.model.base_model.save_pretrained(tmp_path / "bare")
     tokenizer.save_pretrained(tmp_path / "bare")
     torch.manual_seed(1)

@@ -1,4 +1,4 @@
-"""Layers drawn anew, frozen, left out: those that are named and no other."""
+"""Layers reinitialized, frozen, left out: those that are named and no other."""
 
 import json
 

@@ -40,7 +40,7 @@ def test_words_by_hand(segmenter, script, capsys):
     text, wanted = SAMPLES[script]
     assert words(text) == (wanted.split() if segmenter == "icu" else regex.findall(r"\X", text))
     assert list(split_words([text, f"a {text}0"])) == [words(text), ["a", *words(text), "0"]]
-    # It is said once which words they are, and how to get better ones.
+    # The words are reported once, and how to get better ones.
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"{script} script has no spaces between words: ")
     assert ("ICU" in line) == (segmenter == "icu") != ("pip install 'paralign[segmentation]'" in line)
