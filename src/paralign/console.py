@@ -14,6 +14,7 @@ __all__ = [
     "echo_dropped",
     "is_command_line",
     "is_main_process",
+    "list_counts",
     "printable",
     "progress_lines",
     "rough_duration",
@@ -52,9 +53,17 @@ def echo_dropped(dropped: Counter[str], items: str, *, quiet: bool = False) -> N
         items: what they are called, in the plural.
         quiet: print nothing.
     """
-    reasons = ", ".join(f"{number:,} {reason}" for reason, number in dropped.most_common() if number)
-    if reasons:
+    if reasons := list_counts(dropped):
         echo(f"{items} dropped: {reasons}", quiet=quiet)
+
+
+def list_counts(counts: Counter[str]) -> str:
+    """Return counts as text, the largest first, without those of 0.
+
+    >>> list_counts(Counter({"empty": 3, "too long": 1200, "too short": 0}))
+    '1,200 too long, 3 empty'
+    """
+    return ", ".join(f"{number:,} {name}" for name, number in counts.most_common() if number)
 
 
 def progress_lines(every: int, text: str, *, last: int | None = None, quiet: bool = False) -> Callable[..., None]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from paralign.commands.arguments import one_or_several
 from paralign.config import check_sections, merge, parse_override, resolve
-from paralign.console import echo, progress_lines
+from paralign.console import echo, list_counts, progress_lines
 from paralign.corpus.build import Tokenize
 from paralign.corpus.check import CheckConfig, SideCheck, TextCheck, check_text
 from paralign.corpus.clean import FilterConfig
@@ -201,5 +201,5 @@ def _summary(result: TextCheck) -> str:
             "too long": result.too_long or 0,
         }
     )
-    summary = ", ".join(f"{count:,} {what}" for what, count in (+counts).most_common())
+    summary = list_counts(counts)
     return f"{result.spec}: {result.lines:,} lines{summary and '; '}{summary}"

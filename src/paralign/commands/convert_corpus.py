@@ -9,7 +9,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from paralign.commands.arguments import one_or_several
-from paralign.console import echo, echo_dropped, progress_lines
+from paralign.console import echo, echo_dropped, list_counts, progress_lines
 from paralign.errors import UserError
 from paralign.folders import check_outputs
 from paralign.formats.delimited import check_tsv_text, to_tsv_lines
@@ -97,7 +97,7 @@ def convert_corpus(
             progress(number)
             yield pair.source, pair.target
         if not number:
-            reasons = ", ".join(f"{count:,} {reason}" for reason, count in dropped.most_common())
+            reasons = list_counts(dropped)
             message = f"all {dropped.total():,} pairs dropped: {reasons}" if reasons else "no pairs in the text"
             raise UserError(message, where=specs[0].path)
 

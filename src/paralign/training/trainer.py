@@ -84,12 +84,15 @@ class Trainer:
         AcceleratorState._reset_state()
         if only_cpu():
             keep_memory()
-        # An objective need not reach all weights: `bilingual` no head, `static` no layer, an empty slice nothing.
-        ddp = {"broadcast_buffers": False, "gradient_as_bucket_view": True, "find_unused_parameters": True}
         self.accelerator = Accelerator(
             cpu=only_cpu(),
             mixed_precision="bf16" if self.precision == "bf16" else "no",
-            kwargs_handlers=[DistributedDataParallelKwargs(**ddp)],
+            # An objective need not reach all weights: `bilingual` no head, `static` no layer, an empty slice nothing.
+            kwargs_handlers=[
+                DistributedDataParallelKwargs(
+                    broadcast_buffers=False, gradient_as_bucket_view=True, find_unused_parameters=True
+                )
+            ],
         )
         self.ranks, self.rank = self.accelerator.num_processes, self.accelerator.process_index
         disconnect_at_exit()
@@ -117,8 +120,9 @@ class Trainer:
         self.run_dir, self.settings, self.lineage = run, dict(settings), lineage
         self.title, self.quiet = title, quiet
         self.steps = config.total_steps(batches.steps_per_epoch)
-        adam: dict[str, Any] = {"weight_decay": config.weight_decay, "betas": config.betas, "eps": config.eps}
-        self.optimizer = make_optimizer(self.learner, **adam)
+        self.optimizer = make_optimizer(
+            self.learner, weight_decay=config.weight_decay, betas=config.betas, eps=config.eps
+        )
         self.views = list(learner.requests)
         self.callbacks: list[Callback] = [Alarms()] if callbacks is None else list(callbacks)
         self.log = RunLog(run / "log.jsonl" if self.accelerator.is_main_process else None)
