@@ -18,7 +18,7 @@ from paralign.encoder.precision import choose_precision
 from paralign.errors import UserError
 from paralign.objectives import Objective
 from paralign.tasks.base import find_task
-from paralign.training import Stopped, TrainingConfig
+from paralign.training import Learner, Stopped, TrainingConfig
 from paralign.training import trainer as loop
 from paralign.training.checkpoint_losses import Diverged
 from paralign.training.optimizer import learning_rate
@@ -141,6 +141,37 @@ def test_the_gradient_is_clipped_to_its_norm(make_encoder, store, tmp_path):
     _, norm, _ = made._optimize(made._slices())
     assert norm > 0.01
     assert norms == [pytest.approx(0.01, rel=1e-3)]
+
+
+class Returns(Objective):
+    """An objective that counts the loss `own` and returns what `value` makes of its states."""
+
+    name = "own"
+    reads = ("text",)
+
+    def counts(self, batch):
+        return {"own": batch.size}
+
+    def forward(self, step):
+        return type(self).value(step.hidden("text").flat.float())
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (lambda states: states.sum(), "must return a dictionary with one scalar tensor for each loss .*counts has own"),
+        (lambda states: {"own": states.sum(1)}, "forward of Returns must return a dictionary with one scalar"),
+        (lambda states: {"own": 1.0}, "forward of Returns must return a dictionary with one scalar"),
+        (lambda states: {"other": states.sum()}, "forward of Returns must return .*counts has own"),
+        (lambda states: {"own": states.sum().detach()}, "no loss has a gradient: own"),
+    ],
+)
+def test_an_objective_that_returns_something_else_is_named(value, message, make_encoder, store, tmp_path, monkeypatch):
+    monkeypatch.setattr(Returns, "value", staticmethod(value), raising=False)
+    encoder = make_encoder()
+    batch = trainer(encoder, store, tmp_path, objectives="mlm")._slices()[0]
+    with pytest.raises(UserError, match=message):
+        Learner(encoder, {"own": Returns(Returns.Config(), encoder)})(batch)
 
 
 def test_a_batch_that_is_not_divisible_is_refused(make_encoder, store, tmp_path):

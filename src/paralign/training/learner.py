@@ -94,6 +94,9 @@ class Learner(nn.Module):
             batch: the slice.
             share: of objectives that compare items of the whole batch; see :class:`Step`.
             represent: return the vectors of those objectives' items instead, by name.
+
+        Raises:
+            UserError: if an objective does not return a scalar for each loss that it counts, or no loss has a gradient.
         """
         step = Step(self.encoder, batch, self.requests, share)
         objectives = self.objectives_by_name()
@@ -102,7 +105,9 @@ class Learner(nn.Module):
             return {o.name: o.represent(step) for o in whole.values()}
         if share is not None:  # first, so that both passes encode with the same random numbers
             objectives = {**whole, **objectives}
-        sums = {name: s for o in objectives.values() for name, s in o(step).items()}
+        sums = {name: s for o in objectives.values() for name, s in _sums(o, step).items()}
+        if torch.is_grad_enabled() and not any(s.requires_grad for s in sums.values()):
+            raise UserError(f"no loss has a gradient: {', '.join(sums)}", hint="do not detach the hidden states")
         if step.encoded:
             view = next(name for name, _ in step.encoded)
             highest = max(layer for name, layer in step.encoded if name == view)
@@ -119,6 +124,20 @@ class Learner(nn.Module):
         if self._vectors:
             out |= {f"sentence_{name}": value for name, value in spread(torch.cat(self._vectors)).items()}
         return out
+
+
+def _sums(objective: Objective, step: Step) -> Mapping[str, Tensor]:
+    """Return the sum of every loss of an objective.
+
+    Raises:
+        UserError: if it does not return a scalar for each loss that it counts.
+    """
+    sums, names = objective(step), set(objective.counts(step.batch))
+    scalar = isinstance(sums, Mapping) and all(isinstance(x, Tensor) and x.ndim == 0 for x in sums.values())
+    if not scalar or set(sums) != names:
+        message = f"forward of {type(objective).__name__} must return a dictionary with one scalar tensor for each loss"
+        raise UserError(message, hint=f"its counts has {', '.join(sorted(names))}")
+    return sums
 
 
 def _requests(encoder: Encoder, objectives: Iterable[Objective]) -> dict[str, list[int]]:
