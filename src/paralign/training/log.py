@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import sys
 import time
@@ -13,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from paralign.console import printable
 from paralign.errors import UserError
+from paralign.folders import OutputFile
 
 __all__ = ["ProgressLine", "RunLog"]
 
@@ -26,7 +28,7 @@ class RunLog:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._file: IO[str] | None = None
+        self._file: IO[bytes] | None = None
         self._hasher = hashlib.blake2b(digest_size=16)
 
     def open(self, keep: int = 0, digest: str | None = None) -> None:
@@ -50,15 +52,15 @@ class RunLog:
                 hint = "rename it to continue without its entries"
                 raise UserError("the file is damaged: it is not what paralign wrote", where=self._path, hint=hint)
             file.truncate(len(kept))
-        self._file = self._path.open("a", encoding="utf-8", newline="\n")
+        self._file = io.BufferedWriter(OutputFile(self._path, self._path, "ab"))
 
     def write(self, **entry: Any) -> None:
         """Append one entry and hand it to the operating system."""
         if self._file is not None:
-            line = json.dumps(entry) + "\n"
+            line = json.dumps(entry).encode() + b"\n"
             self._file.write(line)
             self._file.flush()
-            self._hasher.update(line.encode())
+            self._hasher.update(line)
 
     def size(self) -> int:
         """Return the bytes written so far; stored in checkpoints."""
