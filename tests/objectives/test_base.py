@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from paralign.encoder.hidden_states import spread
 from paralign.errors import UserError
 from paralign.objectives import Objective, Step, find_objective
-from paralign.objectives.base import spread
 from paralign.runs.objectives import make_objectives
 from paralign.runs.settings import run_settings
 from paralign.training import Learner

@@ -12,12 +12,12 @@ from paralign.corpus.build import build_store
 from paralign.corpus.clean import FilterConfig
 from paralign.corpus.link_store import write_link_store
 from paralign.encoder import Encoder
+from paralign.encoder.hidden_states import spread
 from paralign.encoder.layers import layer_parameters
 from paralign.encoder.vectors import sentence_view
 from paralign.errors import UserError
 from paralign.objectives import Step, find_objective
 from paralign.objectives.anchor import anchor_loss
-from paralign.objectives.base import spread
 from paralign.objectives.denoise_links import pointer_loss, self_labeled_links
 from paralign.objectives.distill import distillation_loss
 from paralign.objectives.in_batch import in_batch_loss

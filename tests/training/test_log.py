@@ -16,7 +16,7 @@ def test_an_error_of_the_system_names_the_log(tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (log.size(), limits[1]))  # as if the disk were full
     try:
-        with pytest.raises(OSError, match="log.jsonl") as caught:
+        with pytest.raises(OSError, match=r"log\.jsonl") as caught:
             log.write(step=2)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -20,16 +20,13 @@ from paralign.commands.align_words import (
     read_word_pairs,
 )
 from paralign.commands.arguments import one_or_several
+from paralign.commands.line_stream import texts_of_lines
 from paralign.config import merge
 from paralign.console import echo, echo_dropped
 from paralign.digests import file_digest
 from paralign.errors import UserError
 from paralign.folders import check_outputs
-from paralign.formats.delimited import check_header, is_bars_line, is_tabs_line, split_sides
-from paralign.formats.item_errors import ItemError, raise_or_drop
-from paralign.formats.json_lines import is_json_line
-from paralign.formats.lines import MAX_LINE, decode_lines
-from paralign.formats.streams import check_plain, compressed
+from paralign.formats.streams import compressed
 from paralign.ragged import batched
 from paralign.resumable import ResumableFiles
 from paralign.sources.readers import line_count
@@ -41,7 +38,6 @@ from paralign.sources.specs import (
     parse_part,
     smallworld_range,
 )
-from paralign.text.normalization import normalize, normalize_tokens
 from paralign.text.words import split_words
 from paralign.version import __version__
 from paralign.words.base import AlignerOptions, find_aligner, make_aligner
@@ -54,11 +50,7 @@ from paralign.words.word_links import WordLinks
 __all__ = ["align_stream", "can_stream"]
 
 Words = tuple[list[str], list[str]]
-_READ = 1 << 18
-"""Bytes of standard input that are read at a time."""
 _PROGRESS_SECONDS = 10.0
-_NO_STREAM = "or name a file for --out"
-"""Hint for standard input of a format that is not read line by line."""
 
 
 def can_stream(method: str) -> bool:
@@ -130,7 +122,7 @@ def align_stream(
     if to_stdout and spec.path == "-":
         assert aligner.loaded is not None
         trained = WordAligner(aligner.loaded, aligner.symmetrization)
-        texts = _texts_of_lines(sys.stdin.buffer, spec.languages, tokenized, lenient, dropped, limit)
+        texts = texts_of_lines(sys.stdin.buffer, spec.languages, tokenized, lenient, dropped, limit)
         count = _align_blocks(trained, texts, sys.stdout.buffer, tokenized)
         echo_dropped(dropped, "pairs", quiet=quiet)
         return count
@@ -346,61 +338,3 @@ def _align_blocks(trained: WordAligner, blocks: Iterable[list[str]], stdout: IO[
         stdout.flush()
         count += len(links)
     return count
-
-
-def _texts_of_lines(
-    stdin: IO[bytes],
-    languages: tuple[str, str],
-    tokenized: bool,
-    lenient: bool,
-    dropped: Counter[str],
-    limit: int | None,
-) -> Iterator[list[str]]:
-    """Yield the texts of the complete lines of standard input, source and target in turn, as soon as they can be read.
-
-    Both are empty for a blank line and for one that was dropped.
-
-    Raises:
-        UserError: for lines that cannot be read, and other formats than TSV and ``source ||| target``.
-    """
-    normal = normalize_tokens if tokenized else normalize
-    count, rest, more = 0, b"", True
-    separator = None
-    while more and count != limit:
-        block = stdin.read1(_READ)  # type: ignore[attr-defined]
-        more = bool(block)
-        data = rest + block
-        if not count:
-            check_plain(data, "-", f"decompress it first, as in zcat FILE | paralign words ..., {_NO_STREAM}")
-        end = data.rfind(b"\n") + 1 if more else len(data)
-        rest = data[end:][: MAX_LINE + 2]  # a line that is too long stays too long when it is cut
-        if not end:
-            continue
-        texts: list[str] = []
-        lines = decode_lines(data[:end].removesuffix(b"\n"), "-", count, lenient, dropped)
-        for number, line in islice(lines, None if limit is None else limit - count):
-            sides = ("", "")
-            try:
-                if separator is None and line is not None and (separator := _separator_of(line)):
-                    check_header(line, separator, languages, number)
-                if line is not None:
-                    sides = split_sides(line, separator or "\t", number)
-            except ItemError as error:
-                raise_or_drop(error, "-", "line", lenient=lenient, dropped=dropped)
-            texts += map(normal, sides)
-            count = number
-        yield texts
-
-
-def _separator_of(line: str) -> str | None:
-    """Return what separates source and target; ``None`` for a line with neither a tab nor ``|||``.
-
-    Raises:
-        UserError: for JSON.
-    """
-    if is_tabs_line(line):
-        return "\t"
-    if is_json_line(line):
-        hint = f"convert it with paralign corpus convert, {_NO_STREAM}"
-        raise UserError("JSON lines are not read line by line from standard input", hint=hint)
-    return "|||" if is_bars_line(line) else None

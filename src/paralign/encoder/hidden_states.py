@@ -1,4 +1,4 @@
-"""Hidden states of a view, and sentence vectors pooled from them."""
+"""Hidden states of a view, sentence vectors pooled from them, and how different these are."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from paralign.batches.views import View
 from paralign.device import on_device
 from paralign.ragged import row_ids
 
-__all__ = ["POOLINGS", "HiddenStates", "Pooling"]
+__all__ = ["POOLINGS", "HiddenStates", "Pooling", "spread"]
 
 Pooling = Literal["cls", "mean", "last"]
 POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
@@ -80,3 +80,31 @@ class HiddenStates:
         if pooling not in POOLINGS:
             raise ValueError(f"pool is 'cls', 'mean' or 'last', not {pooling!r}")
         return {"cls": self.cls, "mean": self.mean, "last": self.last}[pooling]()
+
+
+@torch.no_grad()
+def spread(vectors: Tensor) -> dict[str, float]:
+    """Measure how different vectors of different sentences are, to detect a collapse.
+
+    Args:
+        vectors: Shape: [n, d].
+
+    Returns:
+        ``mean_cosine`` of different rows (1 if they have collapsed) and ``effective_rank``, the exponential of the
+        entropy of the normalized singular values (Roy and Vetterli 2007) of the centered unit vectors, which is at most
+        n - 1. Empty for fewer than two rows; of two or three, there is no ``effective_rank``.
+
+    >>> {name: round(value, 3) for name, value in spread(torch.eye(4)).items()}
+    {'mean_cosine': 0.0, 'effective_rank': 3.0}
+    """
+    unit = nn.functional.normalize(vectors.float(), dim=1)
+    n = len(unit)
+    if n < 2:
+        return {}
+    cosine = (unit.sum(0).square().sum() - unit.square().sum()) / (n * (n - 1))
+    if n < 4:  # the rank says nothing
+        return {"mean_cosine": float(cosine)}
+    values = torch.linalg.svdvals(unit - unit.mean(0))
+    share = values / values.sum().clamp_min(1e-12)
+    rank = torch.exp(-(share * share.clamp_min(1e-12).log()).sum())
+    return {"mean_cosine": float(cosine), "effective_rank": float(rank)}

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, Protocol
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -32,7 +31,6 @@ __all__ = [
     "Step",
     "find_objective",
     "masked_loss",
-    "spread",
 ]
 
 Gather = Callable[[Tensor], Tensor]
@@ -365,34 +363,6 @@ def masked_loss(step: Step, view: str) -> Tensor:
     logits = step.encoder.logits(states.at(masked_view.masked)).float()
     labels = on_device(masked_view.labels, logits.device)
     return nn.functional.cross_entropy(logits, labels, reduction="sum")
-
-
-@torch.no_grad()
-def spread(vectors: Tensor) -> dict[str, float]:
-    """Measure how different vectors of different sentences are, to detect a collapse.
-
-    Args:
-        vectors: Shape: [n, d].
-
-    Returns:
-        ``mean_cosine`` of different rows (1 if they have collapsed) and ``effective_rank``, the exponential of the
-        entropy of the normalized singular values (Roy and Vetterli 2007) of the centered unit vectors, which is at most
-        n - 1. Empty for fewer than two rows; of two or three, there is no ``effective_rank``.
-
-    >>> {name: round(value, 3) for name, value in spread(torch.eye(4)).items()}
-    {'mean_cosine': 0.0, 'effective_rank': 3.0}
-    """
-    unit = nn.functional.normalize(vectors.float(), dim=1)
-    n = len(unit)
-    if n < 2:
-        return {}
-    cosine = (unit.sum(0).square().sum() - unit.square().sum()) / (n * (n - 1))
-    if n < 4:  # the rank says nothing
-        return {"mean_cosine": float(cosine)}
-    values = torch.linalg.svdvals(unit - unit.mean(0))
-    share = values / values.sum().clamp_min(1e-12)
-    rank = torch.exp(-(share * share.clamp_min(1e-12).log()).sum())
-    return {"mean_cosine": float(cosine), "effective_rank": float(rank)}
 
 
 def find_objective(name: str) -> type[Objective]:

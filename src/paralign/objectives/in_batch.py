@@ -15,7 +15,8 @@ from torch.nn import functional as F
 from paralign.batches.rows import row_hashes
 from paralign.batches.views import Batch
 from paralign.device import on_device
-from paralign.objectives.base import LayerConfig, ObjectiveConfig, Step, spread
+from paralign.encoder.hidden_states import spread
+from paralign.objectives.base import LayerConfig, ObjectiveConfig, Step
 from paralign.objectives.global_batch import GlobalObjective
 
 __all__ = ["InBatchConfig", "InBatchContrast", "in_batch_loss"]

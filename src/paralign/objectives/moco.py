@@ -18,7 +18,8 @@ from paralign.batches.rows import row_hashes
 from paralign.batches.views import Batch, View
 from paralign.device import on_device
 from paralign.encoder import Encoder, HiddenStates
-from paralign.objectives.base import Batches, Gather, LayerConfig, Objective, ObjectiveConfig, Step, spread
+from paralign.encoder.hidden_states import spread
+from paralign.objectives.base import Batches, Gather, LayerConfig, Objective, ObjectiveConfig, Step
 
 __all__ = ["MoCoConfig", "MomentumContrast", "contrastive_loss"]
 

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from paralign.batches.views import Batch
 from paralign.encoder import Encoder
 from paralign.encoder.dropout import use_fast_dropout
+from paralign.encoder.hidden_states import spread
 from paralign.encoder.layers import parameters_above
 from paralign.errors import UserError
-from paralign.objectives.base import Objective, Share, Step, spread
+from paralign.objectives.base import Objective, Share, Step
 from paralign.objectives.global_batch import GlobalObjective
 
 __all__ = ["Learner"]
