@@ -133,7 +133,8 @@ def _sums(objective: Objective, step: Step) -> Mapping[str, Tensor]:
     Raises:
         UserError: if it does not return a scalar for each loss that it counts.
     """
-    sums, names = objective(step), set(objective.counts(step.batch))
+    sums: Mapping[str, Tensor] = objective(step)
+    names = set(objective.counts(step.batch))
     scalar = isinstance(sums, Mapping) and all(isinstance(x, Tensor) and x.ndim == 0 for x in sums.values())
     if not scalar or set(sums) != names:
         message = f"forward of {type(objective).__name__} must return a dictionary with one scalar tensor for each loss"
