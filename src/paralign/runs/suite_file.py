@@ -109,6 +109,10 @@ def load_suite(
         raise UserError("[task] is a single table", where=name, hint="write [[task]], for each task")
     if data is not None and not data.is_dir():
         raise UserError("no such data folder", where=data, hint="--data FOLDER")
+    for number, task in enumerate(settings.get("task") or [], 1):
+        if isinstance(task, dict):
+            named = repr(task["name"]) if isinstance(task.get("name"), str) else f"number {number}"
+            resolve(SuiteTask, task, where=f"{name}: task {named}")
     config = resolve(SuiteConfig, settings, {"seeds": seeds, "first_seed": first_seed}, where=name)
     if not config.task:
         raise UserError("the suite has no task", where=name, hint="add a table [[task]]")
