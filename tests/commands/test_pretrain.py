@@ -2,7 +2,6 @@
 
 import json
 import math
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -55,18 +54,7 @@ def test_an_encoder_from_scratch(tmp_path):
 
 def test_killed_after_the_tokenizer_it_resumes_to_the_same_bytes(tmp_path):
     whole = pretrain(tmp_path / "whole")
-    words = [
-        sys.executable,
-        "-m",
-        "paralign",
-        "pretrain",
-        "--arch",
-        "bert:1x32",
-        "--vocab",
-        "500",
-        "--max-length",
-        "140",
-    ]
+    words = ["pretrain", "--arch", "bert:1x32", "--vocab", "500", "--max-length", "140"]
     for language in ("en", "de"):
         words += ["--text", f"{language}=smallworld:0-80"]
     for section, values in PRETRAIN.items():

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 from paralign.__main__ import main
 from paralign.smallworld import World
+from tests.processes import Started
 
 SETTINGS = (
     "training.batch=8", "training.steps=16", "training.checkpoint_every=2", "training.log_every=1",
@@ -26,23 +24,24 @@ def write_pairs(path: Path, pairs: range = range(120)) -> Path:
 
 
 def command(base: Path, pairs: Path, out: Path, *more: str) -> list[str]:
-    """Return the command line of a short run."""
+    """Return the arguments of a short run."""
     settings = [word for setting in SETTINGS for word in ("--set", setting)]
     return [
-        sys.executable, "-m", "paralign", "align", "--model", str(base), "--pairs", f"en-de={pairs}",
+        "align", "--model", str(base), "--pairs", f"en-de={pairs}",
         "--recipe", "ppa-mini", *settings, "--out", str(out), "--resume", "--quiet", *more,
     ]  # fmt: skip
 
 
-def start(words: list[str]) -> subprocess.Popen[bytes]:
+def start(words: list[str]) -> Started:
     """Start a command."""
-    return subprocess.Popen(words, stderr=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    log = Path(words[words.index("--out") + 1] + ".err")
+    return Started(main, [words], log, {"OMP_NUM_THREADS": "1"})
 
 
 def finish(words: list[str]) -> float:
     """Run a command in this process; return the seconds it took."""
     began = time.monotonic()
-    assert main(words[3:]) == 0
+    assert main(words) == 0
     return time.monotonic() - began
 
 
@@ -51,23 +50,21 @@ def kill(words: list[str], after: float) -> bool:
     out = Path(words[words.index("--out") + 1])
     before = _newest(out)
     process = start(words)
-    while process.poll() is None and _newest(out) == before:
+    while process.running() and _newest(out) == before:
         time.sleep(0.005)
     time.sleep(after)
     process.kill()
-    _, error = process.communicate()
-    assert process.returncode in (0, -9), error.decode()
-    return process.returncode == -9
+    assert process.ended() in (0, -9), process.said()
+    return process.ended() == -9
 
 
 def kill_when(words: list[str], there: Path) -> None:
     """Start a command and kill it as soon as a path exists."""
     process = start(words)
-    while process.poll() is None and not there.exists():
+    while process.running() and not there.exists():
         time.sleep(0.005)
     process.kill()
-    _, error = process.communicate()
-    assert process.returncode == -9, error.decode()
+    assert process.ended() == -9, process.said()
 
 
 def _newest(out: Path) -> int:

@@ -1,8 +1,7 @@
 """Checkpoints are written completely or not at all."""
 
 import errno
-import subprocess
-import sys
+import os
 from pathlib import Path
 
 import pytest
@@ -87,22 +86,26 @@ def test_a_kill_while_the_only_folder_is_replaced_loses_nothing(tmp_path, replac
     module, optimizer = trained()
     save(tmp_path, 4, module, optimizer, {})
     save_best(tmp_path, module)
-    write = "save_best(folder, module)" if replaced == "best" else "save(folder, 4, module, optimizer, {})"
-    script = f"""
-import os, sys
-from pathlib import Path
-from tests.training.test_checkpoint import save, save_best, trained
-folder, (module, optimizer), left, rename = Path(sys.argv[1]), trained(), [{renames}], Path.rename
-def killed(path, target):
-    if not left[0]:
-        os._exit(9)
-    left[0] -= 1
-    return rename(path, target)
-Path.rename = killed
-{write}
-"""
-    ended = subprocess.run([sys.executable, "-c", script, str(tmp_path)], cwd=Path(__file__).parents[2], check=False)
-    assert ended.returncode == (9 if renames < 2 else 0)
+    left, rename = [renames], Path.rename
+
+    def killed(path, target):
+        if not left[0]:
+            os._exit(9)
+        left[0] -= 1
+        return rename(path, target)
+
+    process = os.fork()
+    if not process:
+        try:
+            Path.rename = killed
+            if replaced == "best":
+                save_best(tmp_path, module)
+            else:
+                save(tmp_path, 4, module, optimizer, {})
+            os._exit(0)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == (9 if renames < 2 else 0)
     assert latest(tmp_path).name == "step-00000004"
     load(tmp_path / "step-00000004", *trained(seed=1))
     other, _ = trained(seed=1)

@@ -12,25 +12,27 @@ import torch
 from safetensors.torch import load_file
 
 from paralign.results import read_results
+from tests.processes import run_group
+from tests.training import two_processes
 from tests.training.runs import log_of, losses_of
 
 ROOT = Path(__file__).parents[2]
 
 
-def train(base, store, run, steps, processes, *more):
-    start = [sys.executable, "-m"]
-    if processes > 1:
-        start += ["torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m"]
-    words = [*start, "tests.training.two_processes", str(base), str(store.path), str(run), str(steps), *more]
-    # ACCELERATE_USE_CPU: gloo, also where there are GPUs.
-    environment = os.environ | {
-        "OMP_NUM_THREADS": "1",
-        "ACCELERATE_USE_CPU": "1",
-        "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}",
-    }
-    # If one process waits for a call the other does not make, they wait for ever.
-    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=240)
-    assert done.returncode == 0, done.stderr[-3000:]
+def train(base, store, run, steps, processes, *more, launcher=False):
+    words = [str(base), str(store.path), str(run), str(steps), *more]
+    if launcher:
+        start = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+        environment = os.environ | {
+            "OMP_NUM_THREADS": "1",
+            "ACCELERATE_USE_CPU": "1",
+            "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}",
+        }
+        done = subprocess.run([*start, "-m", "tests.training.two_processes", *words], cwd=ROOT, env=environment,
+                              capture_output=True, text=True, check=False, timeout=240)  # fmt: skip
+        assert done.returncode == 0, done.stderr[-3000:]
+    else:
+        run_group(two_processes.train, words, processes, run)
     seen = [(run / f"rank-{rank}").read_text() for rank in range(processes)]
     assert seen == [str(processes)] * processes  # each knew of the other
     module = load_file(run / "checkpoints" / f"step-{steps:08d}" / "module.safetensors")
@@ -40,7 +42,7 @@ def train(base, store, run, steps, processes, *more):
 def compare(make_encoder, store, tmp_path, steps):
     make_encoder(dropout=0.0).save_pretrained(tmp_path / "base")
     one, alone = train(tmp_path / "base", store, tmp_path / "one", steps, 1)
-    two, together = train(tmp_path / "base", store, tmp_path / "two", steps, 2)
+    two, together = train(tmp_path / "base", store, tmp_path / "two", steps, 2, launcher=True)
     assert len(one) == len(two) == steps
     for a, b in zip(one, two, strict=True):
         assert a == pytest.approx(b, abs=1e-5)
@@ -118,7 +120,7 @@ def test_the_command_runs_in_two_processes(base, tmp_path):
     from tests.training.killed import command, write_pairs
 
     words = command(base, write_pairs(tmp_path / "pairs.tsv"), tmp_path / "run")
-    words = [word for word in words[1:] if word != "--resume"]
+    words = ["-m", "paralign", *(word for word in words if word != "--resume")]
     start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1"}
     done = subprocess.run([*start, *words], env=environment, capture_output=True, text=True, check=False)

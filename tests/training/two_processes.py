@@ -1,4 +1,4 @@
-"""Run by torch.distributed.run (or alone): a short training whose log and weights are compared."""
+"""Run alone, in several processes or by torch.distributed.run: a training whose log and weights are compared."""
 
 import os
 import sys
@@ -12,8 +12,9 @@ from paralign.encoder import Encoder
 from tests.training.every_objective import make_trainer
 from tests.training.runs import trainer
 
-if __name__ == "__main__":
-    base, store, run, steps, *more = sys.argv[1:]
+
+def train(base: str, store: str, run: str, steps: str, *more: str) -> None:
+    """Train for some steps and write the weights of this process; ``more`` are switches."""
     torch.set_num_threads(1)
     encoder = Encoder.from_pretrained(base)
     settings = {"steps": int(steps), "eps": 1e-3, "checkpoint_every": 2, "shard": "shard" in more}
@@ -26,3 +27,7 @@ if __name__ == "__main__":
     outcome = made.train(resume=True)
     (Path(run) / f"rank-{rank}").write_text(f"{outcome.ranks}")
     save_file({k: v.contiguous() for k, v in encoder.model.named_parameters()}, Path(run) / f"encoder-{rank}")
+
+
+if __name__ == "__main__":
+    train(*sys.argv[1:])
