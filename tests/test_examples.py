@@ -16,10 +16,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-import typer
 
 from paralign.__main__ import main
-from paralign.cli import app
+from paralign.cli import program
 from paralign.errors import UserError
 from paralign.objectives import OBJECTIVES
 from paralign.runs.settings import run_settings
@@ -150,7 +149,7 @@ def commands(path):
 
 def understood(words):
     """Parse as the command line would, without running: the settings the command would be given."""
-    command = typer.main.get_command(app)
+    command = program
     while hasattr(command, "commands") and words and not words[0].startswith("-"):
         command, words = command.commands[words[0]], words[1:]
     if hasattr(command, "commands"):

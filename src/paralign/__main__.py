@@ -18,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
         traceback); 3 problems in text (``corpus check``); 130 or 143 stopped by Ctrl-C or SIGTERM, after a checkpoint
         was saved; 141 the reader of the output closed the pipe (``paralign list recipes | head -1``).
     """
-    from paralign.cli import app
+    from paralign.cli import program
     from paralign.errors import UserError
 
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
         shown = foreign.encode("utf-8", "backslashreplace").decode()
         return _fail(f"{shown}: not valid UTF-8 (rename the file)")
     try:
-        code = app(args=arguments, prog_name="paralign", standalone_mode=False)
+        code = program(args=arguments, prog_name="paralign", standalone_mode=False)
         if sys.stdout is not None:
             sys.stdout.flush()  # a closed pipe or a full disk is noticed here, not when the interpreter exits
         if code == 130:  # typer returns this code after Ctrl-C

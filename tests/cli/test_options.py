@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from paralign.__main__ import main
-from paralign.cli import app
+from paralign.cli import program
 from paralign.cli.help import GROUPS, HINTS, Command
 from paralign.cli.options import SHORT_FORMS, short_forms
 from paralign.commands.list_settings import describe_section, describe_sections, settings_sections
@@ -22,7 +22,7 @@ from paralign.runs.settings import run_settings
 
 def commands(group=None, path=()):
     """Every command with its words."""
-    for name, command in (group or typer.main.get_command(app)).commands.items():
+    for name, command in (group or program).commands.items():
         if hasattr(command, "commands"):
             yield from commands(command, (*path, name))
         else:

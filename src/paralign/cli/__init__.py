@@ -24,7 +24,7 @@ from paralign.cli import (
 )
 from paralign.cli.help import MAX_WIDTH, Command
 
-__all__ = ["app"]
+__all__ = ["program"]
 
 _HELP = """Align the languages of a multilingual encoder and measure the effect.
 
@@ -79,3 +79,6 @@ app.command("doctor")(doctor.command)
 for _app in (app, corpus.app, analyze.app):
     for _info in _app.registered_commands:
         _info.cls = Command
+
+program = typer.main.get_command(app)
+"""The command ``paralign`` with all its subcommands."""
