@@ -7,8 +7,9 @@ resample is a vector of counts, how often each item is drawn, and all its sums a
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -26,9 +27,12 @@ __all__ = [
 ]
 
 Floats = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.integer]
 
 _CELLS = 4_000_000
 """Resamples × items held at once: 32 MB of indices and 32 MB of counts, whatever the number of items."""
+_KEPT = 16_000_000
+"""Resamples × items whose counts, a byte each, are kept for other systems on a test set of the same size."""
 _GROUPS = 20_000
 """Larger test sets are resampled in this many random groups of items, which limits time and memory."""
 
@@ -166,14 +170,18 @@ def _resample_ratios(stacks: Sequence[Floats], resamples: int, seed: int) -> lis
     """Score systems on the same resamples of one test set, as ratios of sums."""
     size = stacks[0].shape[1]
     table = np.concatenate([seeds for stack in stacks for seeds in stack], axis=1)
-    rng, drawn = np.random.default_rng([seed, size]), table
     if size > _GROUPS:  # the same groups in all test sets of this size
+        rng = np.random.default_rng([seed, size])
         drawn = np.add.reduceat(table[rng.permutation(size)], np.arange(_GROUPS) * size // _GROUPS)
+        counts: Iterable[Counts] = _draw_counts(_GROUPS, resamples, rng)
+    else:
+        drawn, counts = table, _counts_of(size, resamples, seed)
     # Systems on one test set have the same denominators, which are summed once.
     different: dict[bytes, int] = {}
     columns = np.ascontiguousarray(drawn.T)
     column = np.array([different.setdefault(values.tobytes(), len(different)) for values in columns])
-    sums = _resampled_sums(drawn[:, np.unique(column, return_index=True)[1]], resamples, rng)
+    distinct = drawn[:, np.unique(column, return_index=True)[1]]
+    sums = np.concatenate([part.astype(np.float64) @ distinct for part in counts])
     out, start = [], 0
     for stack in stacks:
         stop = start + 2 * len(stack)
@@ -246,19 +254,28 @@ def _mean_ratio(sums: Floats) -> Floats:
         return np.asarray((sums[:, 0::2] / sums[:, 1::2]).mean(axis=1))
 
 
-def _resampled_sums(table: Floats, resamples: int, rng: np.random.Generator) -> Floats:
-    """Column sums of a table [n, k] over n rows drawn with replacement, whatever their content: [resamples, k]."""
-    size = len(table)
-    out = np.empty((resamples, table.shape[1]))
+def _counts_of(size: int, resamples: int, seed: int) -> Iterable[Counts]:
+    """Return how often each item is drawn in each resample, as in :func:`_draw_counts`, for any number of systems."""
+    if size * resamples <= _KEPT:
+        return _kept_counts(size, resamples, seed)
+    return _draw_counts(size, resamples, np.random.default_rng([seed, size]))
+
+
+@lru_cache(maxsize=4)
+def _kept_counts(size: int, resamples: int, seed: int) -> list[Counts]:
+    parts = _draw_counts(size, resamples, np.random.default_rng([seed, size]))
+    return [part.astype(np.min_scalar_type(int(part.max()))) for part in parts]
+
+
+def _draw_counts(size: int, resamples: int, rng: np.random.Generator) -> Iterator[Counts]:
+    """Yield how often each of n items is drawn with replacement in n draws: [rows, n], of ``resamples`` rows in all."""
     chunk = max(1, _CELLS // size)
     for start in range(0, resamples, chunk):
         rows = min(chunk, resamples - start)
         # Counts of uniform indices have the distribution of rng.multinomial and are faster for many distinct rows.
         index = rng.integers(0, size, size=(rows, size))
         index += np.arange(rows)[:, None] * size
-        counts = np.bincount(index.ravel(), minlength=rows * size).reshape(rows, size)
-        out[start : start + rows] = counts.astype(np.float64) @ table
-    return out
+        yield np.bincount(index.ravel(), minlength=rows * size).reshape(rows, size)
 
 
 def _comparison(difference: Resampled) -> Comparison:
