@@ -93,6 +93,7 @@ def test_startup_measures_every_command(capsys):
     assert all(len(seconds["each"]) == 1 for seconds in found["seconds"].values())
 
 
+@pytest.mark.slow
 def test_tasks_are_scored_alike_and_every_figure_is_there(capsys):
     arguments = ["--arch", "bert:1x32", "--nli", "en=smallworld:0-40", "--ner", "en=smallworld:0-50", "--repeats", "1"]
     found = result_of(importlib.import_module("tasks"), [*arguments, "--memory", "5", "10"], capsys)
@@ -173,6 +174,7 @@ def test_the_store_is_built_at_n_and_at_4n(base, tmp_path, capsys, monkeypatch):
         module.main([*arguments, "--pairs", "30"])
 
 
+@pytest.mark.slow
 def test_a_large_corpus_is_read_once_an_epoch(capsys):
     found = result_of(
         importlib.import_module("large_corpus"),
@@ -203,6 +205,7 @@ def test_aligners_are_scored_against_the_dictionary_of_the_synthetic_set(capsys)
     assert row["cpu"] > 0
 
 
+@pytest.mark.slow
 def test_a_trained_aligner_is_timed(capsys):
     given = ["streaming", "--pairs", "300", "--learn-from", "200"]
     found = result_of(importlib.import_module("aligners"), given, capsys)
@@ -307,6 +310,7 @@ def test_words_of_a_derived_language_are_linked_to_themselves(tmp_path):
         assert all(words[0][i] == words[1][j] for i, j in some)
 
 
+@pytest.mark.slow
 def test_twins_are_timed_all_three_ways(capsys):
     given = ["--arch", "bert:1x32", "--vocab", "400", "--limit", "200", "--batch", "8"]
     sizes = ["--warm", "1", "--steps", "2", "--repeats", "1"]

@@ -205,7 +205,7 @@ def reads(read):
     return Counter()
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, len(SEEDS) - 1), st.integers(0, 10**9), st.booleans(), st.sampled_from(["", "", ".gz", ".zst"]))
 def test_nasty_files(tmp_path_factory, number, seed, lenient, how):
     check(tmp_path_factory.mktemp("nasty"), number, seed, lenient, how)

@@ -134,7 +134,7 @@ def test_gold_of_the_small_world_is_between_our_words():
 SIZES = st.lists(st.tuples(st.integers(1, 5), st.integers(1, 5)), min_size=1, max_size=6)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(SIZES, st.booleans(), st.booleans(), st.data())
 def test_the_hint_leads_to_links_that_fit(tmp_path_factory, sizes, one_based, flipped, data):
     """Whatever the file is like: following the hint gives the links, and never the same error again."""

@@ -111,12 +111,12 @@ def test_half_samples_are_exact_and_their_interval_holds_the_truth():
         assert len(set(halves)) > 40
     assert np.isnan(half_sampled(x[:15], y[:15])).all()  # too few to halve
     inside, found = 0, []
-    for seed in range(60):  # 3 of 9 dimensions are shared: ‖Cov(x, y)‖² / ‖Cov x‖ ‖Cov y‖ = 3 / 9
+    for seed in range(30):  # 3 of 9 dimensions are shared: ‖Cov(x, y)‖² / ‖Cov x‖ ‖Cov y‖ = 3 / 9
         x, y = draws(300, 9, 2 * seed), draws(300, 9, 2 * seed + 1)
         y[:, :3] = x[:, :3]
         found.append(cka(x, y))
         low, high = half_sample_interval(found[-1], half_sampled(x, y))
         inside += low <= 1 / 3 <= high
-    assert np.mean(found) == pytest.approx(1 / 3, abs=0.01)
-    assert inside >= 52  # of 60; 57 in the mean
+    assert np.mean(found) == pytest.approx(1 / 3, abs=0.015)
+    assert inside >= 25  # of 30; 28.5 in the mean
     assert all(map(math.isnan, half_sample_interval(0.5, np.array([math.nan, 0.4]))))

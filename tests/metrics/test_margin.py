@@ -132,7 +132,7 @@ def test_refuses(a, b, settings):
 # -- thresholds and scores
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.data())
 def test_no_threshold_is_better_than_the_best(data):
     # Few distinct scores, so that ties are common.
@@ -157,7 +157,7 @@ def test_the_threshold_is_halfway_to_the_first_left_out():
     assert best_threshold([], [], 3) == math.inf
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(
     st.frozensets(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=12),
     st.frozensets(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=12),

@@ -65,7 +65,7 @@ def answers(language):
 
 
 @pytest.mark.parametrize("language", sorted(PIECES))
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_against_the_definition(language, data):
     prediction = data.draw(answers(language))

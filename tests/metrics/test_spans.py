@@ -14,7 +14,7 @@ BIOES = ["O", *(f"{prefix}-{kind}" for prefix in "BIES" for kind in ("LOC", "PER
 BIO = ["O", *(f"{prefix}-{kind}" for prefix in "BI" for kind in ("LOC", "PER", "ORG"))]
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(st.sampled_from(BIOES), max_size=12))
 def test_spans_are_seqevals(tags):
     assert entities(tags) == [(start, end + 1, kind) for kind, start, end in get_entities(tags)]
@@ -26,7 +26,7 @@ def sentences(tags):
     return st.lists(st.lists(word.map(lambda w: (w[0], w[0] if w[2] else w[1])), max_size=8), min_size=1, max_size=5)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(st.sampled_from([BIO, BIOES]).flatmap(sentences))
 def test_ratio_of_sums_is_seqevals_micro_score(words):
     gold = [[word[0] for word in sentence] for sentence in words]
@@ -72,7 +72,7 @@ UNIVERSAL = ["ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", 
 
 
 @pytest.mark.filterwarnings("ignore:.*seems not to be NE tag")
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(sentences(UNIVERSAL))
 def test_f1_of_runs_of_tags_is_seqevals(tagged):
     """Without X and SCONJ, which seqeval reads wrongly."""

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -25,7 +24,7 @@ from paralign.tasks.example_batches import ExampleBatches
 from paralign.tasks.head import TaskHead
 from paralign.tasks.parsing import Analysis, ParserConfig, Parsing, join_windows
 from paralign.text.words import join_words
-from paralign.training import Learner, Trainer, TrainingConfig
+from paralign.training import TrainingConfig
 from tests.encoder.test_tokenizer import metaspace
 from tests.oracles import attachment_loops, window_trees
 from tests.oracles.all_trees import is_tree
@@ -264,20 +263,6 @@ def test_predictions_are_trees_that_can_be_read_back(encoder, tmp_path):
     read = list(read_trees(parse_text(f"de={path}")))
     assert [(t.heads, t.deprels) for t in read] == [tuple(found) for _, found in answered]
     assert [t.words for t in read] == [t.words for t, _ in answered]
-
-
-def test_32_sentences_are_learnt_by_heart(make_encoder, tmp_path):
-    torch.manual_seed(0)
-    encoder, work = make_encoder(), Parsing()
-    data = work.read("en=smallworld:0-32", lenient=False, dropped=Counter(), limit=None)
-    work.fit([data])
-    head = work.head(encoder)
-    training = TrainingConfig(batch=32, steps=70, learning_rate=5e-3, precision="fp32", log_every=1)
-    batches = work.batches(encoder, [data], training)
-    Trainer(Learner(encoder, {head.name: head}), batches, training, run=tmp_path, settings={}, quiet=True).train()
-    assert [score.value for score in work.evaluate(encoder, head, data)] == [1, 1]
-    first = json.loads((tmp_path / "log.jsonl").read_text().splitlines()[0])
-    assert first["losses"].keys() == {"arc", "relation"}
 
 
 def test_the_example_scores_the_file_it_writes(tmp_path):

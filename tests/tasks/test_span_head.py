@@ -76,7 +76,7 @@ FEW = st.integers(-3, 3).map(float)  # few values: many equal scores
 PIECES = st.lists(st.tuples(FEW, FEW), max_size=9)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.lists(PIECES, min_size=1, max_size=3), st.integers(1, 10))
 def test_spans_come_best_first_and_all_of_them(windows, longest):
     given_ = [np.array([(9.0, 9.0), *window], np.float32) for window in windows]
@@ -99,7 +99,7 @@ def test_spans_of_long_windows_come_best_first_and_all_of_them():
     assert list(ranked_spans([np.full((5, 2), np.nan, np.float32)], 3)) == []
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_the_answers_are_the_best_of_all_spans_of_all_windows(data):
     context = data.draw(st.text("ab \u3000", min_size=1, max_size=14))

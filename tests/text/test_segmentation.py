@@ -71,7 +71,7 @@ def test_scripts_that_icu_does_not_know_are_divided_into_grapheme_clusters(segme
 LETTERS = "".join(text for text, _ in SAMPLES.values()) + "བོད་ཀྱི།ᨽᩣ" + "aé1-' .漢か\u0301\u200d\u200c😀𠀀'\U000e0100ๆฯ฿๑"
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=120)
 @given(st.text(LETTERS))
 def test_spans_are_disjoint_ordered_and_cover_all_but_spaces(segmenter, text):
     text = normalize(text)
@@ -83,7 +83,7 @@ def test_spans_are_disjoint_ordered_and_cover_all_but_spaces(segmenter, text):
     assert list(split_words([text])) == [[text[start:end] for start, end in spans]]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=200)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100)
 @given(st.sampled_from([text for text, _ in SAMPLES.values()]).flatmap(st.text))
 def test_grapheme_clusters_are_never_divided(segmenter, text):
     assert {start for start, _ in word_spans(text)} <= {match.start() for match in regex.finditer(r"\X", text)}
