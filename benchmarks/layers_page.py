@@ -66,7 +66,8 @@ READING = """
   and lose if they come from the encoder itself, presumably because its states cannot link words yet.
 * From the one that has, contrast, links of an aligner and distillation gain in all three tasks, and the encoder's own
   links in POS tagging and NLI. Masked LM and TLM do not, but AlignLM, which also predicts linked words, does. These are
-  gains of frozen states. [Fine-tuning](systems-e5.md) makes up for most of them.
+  gains of frozen states. [Fine-tuning](systems-e5.md) makes up for most of them: contrast of words and of sentences was
+  also fine-tuned, from [paralign-mini](systems-mini.md) with five seeds and from [e5](systems-e5.md) with three.
 * TLM in a mixture costs half or more of what the other objective gains in POS tagging. Their gradients are orthogonal
   (cosine 0.0): they do not disagree, but TLM alone loses as much as masked LM on unpaired sentences does.
 * An anchor and the objective it restrains have opposed gradients, as they should: it keeps the English score.

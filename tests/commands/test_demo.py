@@ -35,7 +35,9 @@ def quick(base, tmp_path, monkeypatch):
         return folder / path.name
 
     short = ("training.batch=8", "training.steps=4", "data.min_pieces=2")
-    systems = {name: replace(system, settings=short) for name, system in demo_systems.SYSTEMS.items()}
+    queue = {"ppa": ("moco.queue=64",)}
+    systems = {name: replace(system, settings=(*short, *queue.get(name, ())))
+               for name, system in demo_systems.SYSTEMS.items()}  # fmt: skip
     monkeypatch.setattr(demo_systems, "SYSTEMS", systems)
     small = {"demo_file": demo_file, "MODEL": str(base), "_TREES": 30, "_TEST_TREES": 12,
              "_LINKS": {"links.dev": 8, "links.test": 8}, "_FINETUNE": ("training.steps=2",)}  # fmt: skip
