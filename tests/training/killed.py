@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from paralign.__main__ import main
 from paralign.smallworld import World
@@ -32,10 +37,10 @@ def command(base: Path, pairs: Path, out: Path, *more: str) -> list[str]:
     ]  # fmt: skip
 
 
-def start(words: list[str]) -> Started:
-    """Start a command."""
+def start(function: Callable[..., int], words: list[str], *more: str) -> Started:
+    """Start a function in a separate process, with the arguments of a command and other ones."""
     log = Path(words[words.index("--out") + 1] + ".err")
-    return Started(main, [words], log, {"OMP_NUM_THREADS": "1"})
+    return Started(function, [words, *more], log, {"OMP_NUM_THREADS": "1"})
 
 
 def finish(words: list[str]) -> float:
@@ -49,7 +54,7 @@ def kill(words: list[str], after: float) -> bool:
     """Start a command and kill it some seconds after its first file; return False if it ended before."""
     out = Path(words[words.index("--out") + 1])
     before = _newest(out)
-    process = start(words)
+    process = start(main, words)
     while process.running() and _newest(out) == before:
         time.sleep(0.005)
     time.sleep(after)
@@ -59,12 +64,23 @@ def kill(words: list[str], after: float) -> bool:
 
 
 def kill_when(words: list[str], there: Path) -> None:
-    """Start a command and kill it as soon as a path exists."""
-    process = start(words)
-    while process.running() and not there.exists():
-        time.sleep(0.005)
-    process.kill()
-    assert process.ended() == -9, process.said()
+    """Start a command that is killed as soon as a file or folder has its final name."""
+    process = start(_main_until, words, str(there))
+    assert process.ended() == -signal.SIGKILL, process.said()
+
+
+def _main_until(words: list[str], there: str) -> int:
+    renamed = False
+
+    def watch(event: str, arguments: tuple[Any, ...]) -> None:
+        """Be told what the interpreter does, before it does it."""
+        nonlocal renamed
+        if renamed and event != "os.kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        renamed = event == "os.rename" and os.fspath(arguments[1]) == there
+
+    sys.addaudithook(watch)
+    return main(words)
 
 
 def _newest(out: Path) -> int:
