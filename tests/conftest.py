@@ -8,7 +8,9 @@ import os
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
-# Processes that tests start import the tree under test, not an installed paralign.
+# Processes that tests start buffer their output, as those of users do.
+os.environ.pop("PYTHONUNBUFFERED", None)
+# They import the tree under test, not an installed paralign.
 os.environ["PYTHONPATH"] = os.pathsep.join(
     [os.path.abspath(f"{__file__}/../../src"), *filter(None, [os.environ.get("PYTHONPATH")])]  # noqa: PTH100
 )

@@ -9,6 +9,9 @@ from typing import Any
 
 __all__ = ["main", "run"]
 
+_CLOSED_PIPE = 141
+"""Exit code of a process that SIGPIPE ends."""
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command.
@@ -43,10 +46,10 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _fail("stopped", 130)
     except BrokenPipeError:
-        return _closed_pipe()
+        return _CLOSED_PIPE
     except SystemExit as error:
         if type(sys.stdout).__name__ == "PacifyFlushWrapper":  # typer's answer to a closed pipe
-            return _closed_pipe()
+            return _CLOSED_PIPE
         raise error
     except Exception as error:
         kind = type(error).__name__
@@ -94,16 +97,6 @@ def _fail(text: str, code: int = 2) -> int:
     return code
 
 
-def _closed_pipe() -> int:
-    """Return the exit code of a process that SIGPIPE ends, and keep the interpreter from writing when it exits."""
-    for stream in filter(None, (sys.__stdout__, sys.__stderr__)):
-        try:
-            stream.flush()
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-    return 141
-
-
 def _crash(error: Exception) -> int:
     from paralign.errors import outside_error
 
@@ -116,7 +109,19 @@ def _crash(error: Exception) -> int:
 
 def run() -> None:
     """Entry point of the installed command."""
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    finally:
+        _discard_unwritten()
+
+
+def _discard_unwritten() -> None:
+    """Discard output that cannot be written; otherwise the interpreter tries again, and exits with 120."""
+    for stream in filter(None, (sys.__stdout__, sys.__stderr__)):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 if __name__ == "__main__":
