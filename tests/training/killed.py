@@ -73,7 +73,7 @@ def _main_until(words: list[str], there: str) -> int:
     renamed = False
 
     def watch(event: str, arguments: tuple[Any, ...]) -> None:
-        """Be told what the interpreter does, before it does it."""
+        """Audit hook, which the interpreter calls before each operation."""
         nonlocal renamed
         if renamed and event != "os.kill":
             os.kill(os.getpid(), signal.SIGKILL)
