@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from typing import Any
@@ -109,8 +110,18 @@ def _crash(error: Exception) -> int:
 
 def run() -> None:
     """Entry point of the installed command."""
+    received = []
+
+    def terminate(signum: int, frame: object) -> None:
+        received.append(signum)
+        raise KeyboardInterrupt  # as Ctrl-C: a suite writes its page, nothing is half-written
+
+    # torchrun must be able to end a process that waits for the others.
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1 and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, terminate)
     try:
-        sys.exit(main())
+        code = main()
+        sys.exit(143 if received and code == 130 else code)
     finally:
         _discard_unwritten()
 

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import zipfile
@@ -12,7 +13,8 @@ from pathlib import Path
 import pytest
 
 import paralign
-from paralign.__main__ import main
+from paralign.__main__ import main, run
+from paralign.cli import listing
 from paralign.console import printable
 from paralign.errors import UserError
 from paralign.formats.links import read_gold
@@ -270,6 +272,29 @@ def test_a_report_that_becomes_too_large(tmp_path):
     assert done.returncode == 2
     assert line.startswith(f"paralign: {tmp_path}/r.html: a file would be larger than the system allows")
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_outside_training_ends_a_command_alike(signum, code, monkeypatch, capsys):
+    """A suite can write its page then, and nothing is left half-written."""
+    cleaned = []
+
+    def interrupted():
+        try:
+            signal.raise_signal(signum)
+        finally:
+            cleaned.append(True)
+
+    monkeypatch.setitem(listing._LISTS, "recipes", interrupted)
+    monkeypatch.setattr(sys, "argv", ["paralign", "list", "recipes"])
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            run()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert (ended.value.code, cleaned) == (code, [True])
+    assert capsys.readouterr().err == "paralign: stopped\n"
 
 
 @pytest.mark.parametrize("words", ["list recipes", "--help", "corpus show en-de=smallworld:0-3000"])

@@ -26,6 +26,7 @@ from paralign.runs.cells import Cell, CellOutcome, Progress, run_cells
 from paralign.runs.suite_file import SuiteConfig, SuiteTask, load_suite, suites
 from paralign.sources.readers import read_trees
 from paralign.sources.specs import TextSpec
+from paralign.training import Stopped
 
 SET = '["training.epochs=1", "training.batch=16", "training.learning_rate=1e-3"]'
 POS = f"""
@@ -528,6 +529,15 @@ def test_errors_that_are_not_caught_end_the_cells():
     outcomes = run_cells(cells, lambda line: None, catch=(UserError,))
     assert str(next(outcomes).error) == "x"
     with pytest.raises(ZeroDivisionError):
+        next(outcomes)
+
+
+def test_a_run_that_a_signal_stopped_ends_the_cells_whatever_is_caught():
+    def stop():
+        raise Stopped(signal.SIGTERM, 3)
+
+    outcomes = run_cells([Cell("a", stop, {}), Cell("b", stop, {})], lambda line: None, catch=(Exception,))
+    with pytest.raises(Stopped, match="after step 3"):
         next(outcomes)
 
 

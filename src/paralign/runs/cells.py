@@ -150,6 +150,8 @@ def _here(
         error: Exception | None = None
         try:
             status = "done" if run_until(cell.run, cell.options, deadline) else "stopped"
+        except Stopped:
+            raise
         except catch as caught:
             status, error = "failed", outside_error(caught) or caught
         yield CellOutcome(cell, status, time.monotonic() - began, error)
