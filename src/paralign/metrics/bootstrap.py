@@ -170,12 +170,12 @@ def _resample_ratios(stacks: Sequence[Floats], resamples: int, seed: int) -> lis
     """Score systems on the same resamples of one test set, as ratios of sums."""
     size = stacks[0].shape[1]
     table = np.concatenate([seeds for stack in stacks for seeds in stack], axis=1)
+    rng, drawn = np.random.default_rng([seed, size]), table
     if size > _GROUPS:  # the same groups in all test sets of this size
-        rng = np.random.default_rng([seed, size])
         drawn = np.add.reduceat(table[rng.permutation(size)], np.arange(_GROUPS) * size // _GROUPS)
-        counts: Iterable[Counts] = _draw_counts(_GROUPS, resamples, rng)
-    else:
-        drawn, counts = table, _counts_of(size, resamples, seed)
+    kept = size <= _GROUPS and size * resamples <= _KEPT
+    counts: Iterable[Counts]
+    counts = _kept_counts(size, resamples, seed) if kept else _draw_counts(len(drawn), resamples, rng)
     # Systems on one test set have the same denominators, which are summed once.
     different: dict[bytes, int] = {}
     columns = np.ascontiguousarray(drawn.T)
@@ -254,15 +254,9 @@ def _mean_ratio(sums: Floats) -> Floats:
         return np.asarray((sums[:, 0::2] / sums[:, 1::2]).mean(axis=1))
 
 
-def _counts_of(size: int, resamples: int, seed: int) -> Iterable[Counts]:
-    """Return how often each item is drawn in each resample, as in :func:`_draw_counts`, for any number of systems."""
-    if size * resamples <= _KEPT:
-        return _kept_counts(size, resamples, seed)
-    return _draw_counts(size, resamples, np.random.default_rng([seed, size]))
-
-
 @lru_cache(maxsize=4)
 def _kept_counts(size: int, resamples: int, seed: int) -> list[Counts]:
+    """Return what :func:`_draw_counts` yields, in the smallest type; other systems use the same resamples."""
     parts = _draw_counts(size, resamples, np.random.default_rng([seed, size]))
     return [part.astype(np.min_scalar_type(int(part.max()))) for part in parts]
 
