@@ -23,10 +23,10 @@ def main(arguments: list[str] | None = None) -> int:
         was saved; 141 the reader of the output closed the pipe (``paralign list recipes | head -1``).
     """
     from paralign.cli import program
-    from paralign.errors import UserError
+    from paralign.errors import Stopped, UserError
 
     arguments = sys.argv[1:] if arguments is None else arguments
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if _has_other_processes():
         # Before torch is imported: DistributedDataParallel advises against looking for weights that a step does not
         # reach, which some objectives need.
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
@@ -44,6 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
         return code if isinstance(code, int) else 0
     except UserError as error:
         return _fail(str(error))
+    except Stopped as stopped:
+        return _fail(str(stopped), stopped.code)
     except KeyboardInterrupt:
         return _fail("stopped", 130)
     except BrokenPipeError:
@@ -61,9 +63,6 @@ def main(arguments: list[str] | None = None) -> int:
             return _fail(_usage_error(error))
         if kind == "Abort":
             return _fail("stopped", 130)
-        code = getattr(error, "code", None)
-        if kind == "Stopped" and isinstance(code, int):
-            return _fail(str(error), code)
         return _crash(error)
 
 
@@ -117,13 +116,18 @@ def run() -> None:
         raise KeyboardInterrupt  # as Ctrl-C: a suite writes its page, nothing is half-written
 
     # torchrun must be able to end a process that waits for the others.
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1 and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+    if not _has_other_processes() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
         signal.signal(signal.SIGTERM, terminate)
     try:
         code = main()
         sys.exit(143 if received and code == 130 else code)
     finally:
         _discard_unwritten()
+
+
+def _has_other_processes() -> bool:
+    """Return whether torchrun or accelerate started this process with others (``device.py`` imports torch)."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
 def _discard_unwritten() -> None:

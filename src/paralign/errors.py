@@ -1,11 +1,11 @@
-"""The error for input or settings that cannot be used."""
+"""The error for input or settings that cannot be used, and the exception of a run that a signal stopped."""
 
 from __future__ import annotations
 
 import errno
 from pathlib import Path
 
-__all__ = ["UserError", "file_location", "outside_error"]
+__all__ = ["Stopped", "UserError", "file_location", "outside_error"]
 
 _SYSTEM = ("ENOSPC", "EDQUOT", "EFBIG", "EACCES", "EPERM", "EROFS", "EIO", "ENAMETOOLONG", "ELOOP", "ENOTDIR", "EISDIR",
            "EMFILE", "ENFILE")  # fmt: skip
@@ -33,6 +33,25 @@ class UserError(ValueError):
         head = f"{self.where}: " if self.where else ""
         tail = f" ({self.hint})" if self.hint else ""
         super().__init__(f"{head}{self.message}{tail}")
+
+
+class Stopped(BaseException):
+    """The run was asked to stop and has saved a checkpoint.
+
+    Not an ``Exception``, as ``KeyboardInterrupt`` is not: code that continues after an error must end here.
+
+    Args:
+        signum: the signal.
+        step: the step after which a run stopped. None: several runs stopped.
+
+    Attributes:
+        code: exit code, 130 for Ctrl-C and 143 for SIGTERM.
+    """
+
+    def __init__(self, signum: int, step: int | None) -> None:
+        self.code = 128 + signum
+        where = "" if step is None else f" after step {step:,}; the checkpoint is saved"
+        super().__init__(f"stopped{where}, continue with --resume")
 
 
 def file_location(path: str | Path, line: int | None = None) -> str:

@@ -15,7 +15,7 @@ from paralign.config import did_you_mean
 from paralign.console import echo
 from paralign.encoder.card import read_provenance
 from paralign.encoder.loading import check_loadable
-from paralign.errors import UserError
+from paralign.errors import Stopped, UserError
 from paralign.models import local_folder
 from paralign.report.number_format import format_score
 from paralign.report.table_key import averaged_languages, pivot_language
@@ -26,7 +26,6 @@ from paralign.runs.groups import begin
 from paralign.runs.suite_file import check_name, load_suite
 from paralign.task_table import is_scaled
 from paralign.tasks.base import find_task_class
-from paralign.training import Stopped
 
 __all__ = ["parse_models", "suite"]
 

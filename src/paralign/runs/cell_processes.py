@@ -14,8 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from paralign.cores import available_cores, thread_share
-from paralign.errors import UserError, outside_error
-from paralign.training import Stopped
+from paralign.errors import Stopped, UserError, outside_error
 from paralign.training.signals import StopSignal
 
 __all__ = ["CellProcesses", "Failure"]

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from paralign.console import rough_duration
-from paralign.errors import outside_error
+from paralign.errors import Stopped, outside_error
 from paralign.runs.cell_processes import CellProcesses, Failure
-from paralign.training import Stopped
 
 __all__ = ["Cell", "CellOutcome", "Progress", "run_cells"]
 
@@ -150,8 +149,6 @@ def _here(
         error: Exception | None = None
         try:
             status = "done" if run_until(cell.run, cell.options, deadline) else "stopped"
-        except Stopped:
-            raise
         except catch as caught:
             status, error = "failed", outside_error(caught) or caught
         yield CellOutcome(cell, status, time.monotonic() - began, error)

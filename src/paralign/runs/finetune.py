@@ -21,7 +21,7 @@ from paralign.encoder.hf import set_dropout
 from paralign.encoder.layers import configure_layers, layer_hashes, parse_layers, reinitialize_layers
 from paralign.encoder.loading import check_model
 from paralign.encoder.precision import choose_precision
-from paralign.errors import UserError
+from paralign.errors import Stopped, UserError
 from paralign.folders import atomic_file, atomic_folder
 from paralign.results import Items, Measurement, Seeds, check_results, read_results, write_results
 from paralign.rng import seed_for
@@ -46,7 +46,7 @@ from paralign.runs.training_lineage import NOT_DECISIVE
 from paralign.tasks.head import TaskHead
 from paralign.tasks.supervised import SupervisedTask
 from paralign.tasks.training_mixture import TrainingMixture
-from paralign.training import Callback, DevelopmentScore, Learner, Stopped, Trainer
+from paralign.training import Callback, DevelopmentScore, Learner, Trainer
 from paralign.training.alarms import Alarms
 from paralign.training.memory import check_memory
 from paralign.training.trackers import Trackers, check_trackers
@@ -257,8 +257,6 @@ class FinetuneRun:
             self._cost.add(seed, outcome)
             self._cost.warn([*outcome.alarms, *warn_of_scores(rows)], self.options.quiet)
             self._write(seed, head, measured, keep_models)
-        except Stopped:
-            raise
         except Exception as error:
             raise _SeedFailed(error) from error
         echo_scores(rows, self.options.quiet)

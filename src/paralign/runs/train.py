@@ -21,7 +21,7 @@ from paralign.encoder.card import read_provenance, write_card
 from paralign.encoder.hf import set_dropout
 from paralign.encoder.loading import sentence_note
 from paralign.encoder.precision import choose_precision
-from paralign.errors import UserError
+from paralign.errors import Stopped, UserError
 from paralign.folders import atomic_folder
 from paralign.languages.dictionary import Dictionary
 from paralign.objectives import find_objective
@@ -51,7 +51,7 @@ from paralign.runs.settings import RunConfig
 from paralign.runs.start_checkpoint import StartCheckpoint
 from paralign.runs.training_lineage import origin_of_scratch, training_lineage
 from paralign.sources.specs import PairSpec, TextSpec
-from paralign.training import Callback, CorpusBatches, HeldOutEvaluation, Learner, Outcome, Stopped, Trainer
+from paralign.training import Callback, CorpusBatches, HeldOutEvaluation, Learner, Outcome, Trainer
 from paralign.training.alarms import Alarms
 from paralign.training.checkpoint_losses import Diverged
 from paralign.training.gradient_cosine import check_losses

@@ -1,10 +1,11 @@
 """The training loop: trainer, callbacks, schedule, checkpoints, log."""
 
 from paralign.device import best_device
+from paralign.errors import Stopped
 from paralign.training.callbacks import Callback, DevelopmentScore, HeldOutEvaluation
 from paralign.training.config import TrainingConfig
 from paralign.training.learner import Learner
-from paralign.training.outcome import Outcome, Stopped
+from paralign.training.outcome import Outcome
 from paralign.training.sampler import CorpusBatches
 from paralign.training.trainer import Trainer
 

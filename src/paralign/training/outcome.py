@@ -1,27 +1,10 @@
-"""The outcome of a run: a summary, or an exception if a signal stopped it."""
+"""The summary of a run."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Outcome", "Stopped"]
-
-
-class Stopped(Exception):
-    """The run was asked to stop and has saved a checkpoint.
-
-    Args:
-        signum: the signal.
-        step: the step after which a run stopped. None: several runs stopped.
-
-    Attributes:
-        code: exit code, 130 for Ctrl-C and 143 for SIGTERM.
-    """
-
-    def __init__(self, signum: int, step: int | None) -> None:
-        self.code = 128 + signum
-        where = "" if step is None else f" after step {step:,}; the checkpoint is saved"
-        super().__init__(f"stopped{where}, continue with --resume")
+__all__ = ["Outcome"]
 
 
 @dataclass

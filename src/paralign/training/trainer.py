@@ -20,7 +20,7 @@ from paralign.config import difference
 from paralign.device import disconnect_at_exit, keep_memory, only_cpu
 from paralign.encoder.hf import checkpoint_gradients, compile_layers
 from paralign.encoder.precision import choose_precision
-from paralign.errors import UserError
+from paralign.errors import Stopped, UserError
 from paralign.objectives.base import Batches
 from paralign.rng import seed_for
 from paralign.training import checkpoint
@@ -34,7 +34,7 @@ from paralign.training.gradient_cosine import GradientCosines
 from paralign.training.learner import Learner
 from paralign.training.log import ProgressLine, RunLog
 from paralign.training.optimizer import learning_rate, make_optimizer
-from paralign.training.outcome import Outcome, Stopped
+from paralign.training.outcome import Outcome
 from paralign.training.placement import Placement, Sharded, whole
 from paralign.training.signals import StopSignal
 from paralign.training.totals import Totals
