@@ -10,7 +10,8 @@ from itertools import islice, zip_longest
 
 from paralign.corpus.clean import sides_are_comparable
 from paralign.errors import UserError, file_location
-from paralign.sources.readers import fill_gaps, lines_are_pairs, read_pairs, read_text
+from paralign.sources.line_numbers import fill_gaps, lines_are_pairs
+from paralign.sources.readers import read_pairs, read_text
 from paralign.sources.specs import PairSpec, TextSpec, parse_pairs, parse_text
 
 __all__ = ["ParallelText", "parse_parallel_texts"]

@@ -29,7 +29,7 @@ from paralign.folders import check_outputs
 from paralign.formats.streams import compressed
 from paralign.ragged import batched
 from paralign.resumable import ResumableFiles
-from paralign.sources.readers import line_count
+from paralign.sources.line_numbers import line_count
 from paralign.sources.specs import (
     PairSpec,
     check_readable_again,

@@ -19,7 +19,8 @@ from paralign.folders import check_outputs
 from paralign.formats.lines import write_lines
 from paralign.formats.links import GoldLinks, read_gold, write_links
 from paralign.metrics.alignment import AlignmentScore, alignment_score
-from paralign.sources.readers import fill_gaps, read_pairs
+from paralign.sources.line_numbers import fill_gaps
+from paralign.sources.readers import read_pairs
 from paralign.sources.smallworld import smallworld_gold
 from paralign.sources.specs import PairSpec, TextSpec, check_order, input_files, parse_pairs, smallworld_range
 from paralign.text.tokenized import TokenCheck

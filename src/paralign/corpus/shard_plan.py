@@ -16,7 +16,8 @@ from paralign.corpus.store import PLAN
 from paralign.digests import check_schema, digested, file_digest, object_digest, read_object
 from paralign.errors import UserError
 from paralign.formats.archives import archive_of
-from paralign.sources.readers import line_count, read_rows
+from paralign.sources.line_numbers import line_count
+from paralign.sources.readers import read_rows
 from paralign.sources.specs import (
     PairSpec,
     TextSpec,

@@ -18,7 +18,7 @@ from paralign.formats.links import Link, read_links
 from paralign.formats.parallel_text import has_pair_per_line
 from paralign.languages import parse_derived
 from paralign.runs.settings import LinksConfig
-from paralign.sources.readers import line_count
+from paralign.sources.line_numbers import line_count
 from paralign.sources.specs import PairSpec, parse_pairs, smallworld_range
 from paralign.text.tokenized import TokenCheck
 from paralign.text.words import split_words, word_spans

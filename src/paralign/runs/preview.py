@@ -24,7 +24,7 @@ from paralign.runs.corpus import kept_lines
 from paralign.runs.finetune import FinetuneRun
 from paralign.runs.options import RunOptions
 from paralign.runs.train import PreparedTraining
-from paralign.sources.readers import line_count
+from paralign.sources.line_numbers import line_count
 from paralign.sources.specs import PairSpec, TextSpec, check_readable_again
 from paralign.tasks.supervised import SupervisedTask
 from paralign.training import Trainer

@@ -13,7 +13,8 @@ from paralign.formats.links import GoldLinks, Link, read_gold
 from paralign.metrics.alignment import alignment_items
 from paralign.objectives import Objective
 from paralign.results import Where
-from paralign.sources.readers import line_count, read_pairs
+from paralign.sources.line_numbers import line_count
+from paralign.sources.readers import read_pairs
 from paralign.sources.smallworld import smallworld_gold
 from paralign.sources.specs import check_order, parse_pairs, smallworld_range
 from paralign.tasks.base import Score, TaskConfig
