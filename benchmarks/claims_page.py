@@ -49,7 +49,8 @@ Natural language inference (NLI) on `e5` was measured again with other settings 
 
 ## What the bases have seen
 
-**`e5`** is multilingual-e5-small, 12 layers of width 384, with a vocabulary head fitted for these experiments. It is
+**`e5`** is multilingual-e5-small, 12 layers of width 384, with a vocabulary of 60,000 pieces and a vocabulary head, and
+trained further as a masked LM on plain text for these experiments ([how](results/systems-e5.md#the-base)). It is
 already aligned: its authors trained it contrastively on about a billion pairs of texts, translations among them, and
 then on labeled data for NLI, question answering (QA) and retrieval. Some of these collections contain sentences of
 XQuAD, MLQA, TyDiQA, Tatoeba and FLORES, from which SIB-200 is made. Its scores on NLI, QA, topic classification and

@@ -44,7 +44,7 @@ def test_kinds_are_compared_with_the_base_of_their_encoder(page):
     many, none, few = "+4.5 (−1.0 to +10.0)", "+0.0 (+0.0 to +0.0)", "−10.0 (−10.0 to −10.0)"
     assert lines == [
         f"| b | contrast of sentences | 1 | {few} | {few} | {few} |",
-        f"| a | masked LM | 1 | {none} | {none} | {none} |",
+        f"| a | masked LM, TLM | 1 | {none} | {none} | {none} |",
         f"| a | contrast of sentences | 2 | {many} | {many} | {many} |",
     ]
 

@@ -45,6 +45,16 @@ def test_every_layer_of_every_language_is_measured_and_drawn(base, tmp_path, cap
     assert len(panels) == 7
 
 
+def test_a_class_has_the_settings_of_its_name(base, tmp_path):
+    given = {"text": TEXT[:2], "overrides": ["space.sentences=30"], "quiet": True}
+    results = [
+        analyze_encoders(name, [str(base)], out=tmp_path / out, **given)
+        for name, out in (("space", "a"), ("paralign.analyses.space:SpaceAnalysis", "b"))
+    ]
+    assert [row.value for row in results[0].rows] == [row.value for row in results[1].rows]
+    assert {row.n for row in results[1].rows} == {15, 30}
+
+
 def test_text_of_another_language_and_equal_texts_are_reported(base, tmp_path, capsys):
     lines = "".join(f"{text}\t{text}\n" for _, text in read_text(parse_text("hi=smallworld:0-40")))
     (tmp_path / "a.tsv").write_text(lines)

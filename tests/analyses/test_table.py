@@ -56,7 +56,7 @@ def test_an_unknown_analysis_is_refused():
     with pytest.raises(UserError, match=r"unknown analysis 'similarty' .*did you mean 'similarity'"):
         find_analysis("similarty")
     with pytest.raises(UserError, match="halfs"):
-        find_analysis("similarity", {"halfs": 3})
+        find_analysis("similarity", {"similarity": {"halfs": 3}})
 
 
 @pytest.mark.parametrize(

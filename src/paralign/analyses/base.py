@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from paralign.analyses.parallel_text import ParallelText
 from paralign.analyses.table import ANALYSES
-from paralign.config import Config, find_class, resolve
+from paralign.config import Config, check_sections, find_class, resolve
 from paralign.results import Measurement
 
 if TYPE_CHECKING:
@@ -126,15 +126,17 @@ class EncoderAnalysis(Analysis):
 
 
 def find_analysis(name: str, settings: Mapping[str, Any] | None = None) -> Analysis:
-    """Return the analysis with a name of the table.
+    """Return an analysis.
 
     Args:
-        name: the name.
-        settings: settings of the analysis; defaults where none are given.
+        name: its name in the table, or ``my_module:Class``.
+        settings: by section; that of the analysis has the name of its class. Defaults where none are given.
 
     Raises:
-        UserError: if there is no such analysis, or a setting is wrong.
+        UserError: if there is no such analysis, or a setting is wrong or of something else.
     """
     implementations = {key: entry.implementation for key, entry in ANALYSES.items() if entry.implementation}
     analysis_class = find_class("analysis", name, implementations, Analysis)
-    return analysis_class(resolve(analysis_class.Config, settings or {}, section=name))
+    section, settings = analysis_class.name, settings or {}
+    check_sections(settings, section)
+    return analysis_class(resolve(analysis_class.Config, settings.get(section, {}), section=section))

@@ -103,7 +103,7 @@ def similarity(
 def ablation(
     out: Annotated[Path, typer.Option("--out", "-o", help="Output folder for all runs.")],
     model: Annotated[list[str], typer.Option(help="Encoder; may be repeated.")],
-    task: Annotated[str, typer.Option(help="Task to fine-tune: pos, parsing, ner, nli, qa.")],
+    task: Annotated[str, typer.Option(help="Task to fine-tune, one with a head (paralign list tasks).")],
     train: Annotated[
         list[str], typer.Option(help="Training data as LANG=PATH; may be repeated: each set is a source of its own.")
     ],

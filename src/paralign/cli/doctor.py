@@ -11,6 +11,7 @@ _EXTRAS = {
     "tensorboard": "track",
     "sentencepiece": "sentencepiece",
     "icu4py": "segmentation",
+    "pandas": "pandas",
     "ray": "cluster",
 }
 _PLAIN = ("paralign", "torch", "transformers", "accelerate", "tokenizers", "safetensors", "numpy")

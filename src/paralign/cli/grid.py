@@ -16,7 +16,7 @@ def command(
     text: Annotated[
         str, typer.Option(help="Text to pretrain on as LANG=PATH; a treebank for languages derived by syn.")
     ],
-    task: Annotated[str, typer.Option(help="Task to fine-tune: pos, ner, nli, qa, parsing.")],
+    task: Annotated[str, typer.Option(help="Task to fine-tune, one with a head (paralign list tasks).")],
     train: Annotated[Path, typer.Option(help="Training data of the task in the language of --text.")],
     eval: Annotated[Path, typer.Option(help="Test data of the task in the language of --text.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Output folder.")],

@@ -16,7 +16,7 @@ from paralign.analyses.parallel_text import parse_parallel_texts
 from paralign.analyses.table import ANALYSES
 from paralign.commands.analyze_results import write_analysis
 from paralign.commands.arguments import check_encoders, one_or_several
-from paralign.config import check_sections, did_you_mean, merge, parse_override
+from paralign.config import did_you_mean, merge, parse_override
 from paralign.console import echo, echo_dropped
 from paralign.corpus.language_identification import language_warnings
 from paralign.device import best_device
@@ -53,11 +53,14 @@ def analyze_encoders(
         out: the run folder; a rerun with the same settings replaces its content.
         text: ``LANG=PATH`` for each language, aligned line by line; others are compared with the first.
         pairs: ``SRC-TGT=PATH`` instead, each on its own.
-        overrides: ``NAME.key=value``, settings of the analysis.
+        overrides: ``NAME.key=value``, settings of the analysis; for ``my_module:Class`` the name is that of the class.
         limit: use only the first sentences. ``None``: all.
         lenient: drop and count lines that cannot be read, with their translations.
         quiet: print nothing.
         command: recorded with the run. ``None``: the command line, or the call from Python.
+
+    Returns:
+        Rows, figures and warnings, as written to ``out``.
 
     Raises:
         UserError: for text or settings that cannot be used, encoders that cannot be read, or an analysis of something
@@ -65,14 +68,13 @@ def analyze_encoders(
     """
     check_encoders(models)
     settings = merge(*map(parse_override, overrides))
-    check_sections(settings, name)
-    analysis = _find_analysis(name, settings.get(name, {}))
+    analysis = _find_analysis(name, settings)
     texts = parse_parallel_texts(text, pairs, lenient=lenient)
     datasets = dataset_names([f"{'-'.join(one.languages)}={one.path}" for one in texts])
     texts = [replace(one, dataset=dataset, limit=limit) for one, dataset in zip(texts, datasets, strict=True)]
     folder = RunFolder(Path(out), f"analyze {name}", command=command, fresh=True)
     recorded = {"models": list(models), "text": list(text), "pairs": list(pairs), "limit": limit, "lenient": lenient}
-    recorded |= {name: analysis.config.model_dump(mode="json")}
+    recorded |= {analysis.name: analysis.config.model_dump(mode="json")}
     folder.check_rerun(recorded)
     languages = language_warnings([*map(parse_text, text), *map(parse_pairs, pairs)])
     encoders = []

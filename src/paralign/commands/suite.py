@@ -50,7 +50,7 @@ def suite(
     """Fine-tune and evaluate several encoders on all tasks of a suite, and write one page that compares them.
 
     A cell is a task, a system and a seed, and a run of :func:`paralign.finetune` or :func:`paralign.evaluate` in
-    ``out/TASK/SYSTEM-seedK``. Cells run in order of priority: by seed, then by task as in the file, then by system as
+    ``out/TASK/SYSTEM-seedK`` (``out/TASK/SYSTEM`` if the seed changes nothing). Cells run in order of priority: by seed, then by task as in the file, then by system as
     in ``models``. A cell that fails does not stop the others. The page is written whenever the command ends, also at
     the end of the time budget, and names what is missing.
 
@@ -84,6 +84,7 @@ def suite(
             encoders that changed behind a finished cell; and after all cells, if some of them failed.
         RuntimeError: after all cells, if one failed because of an error that is not the user's.
         paralign.training.Stopped: after Ctrl-C or SIGTERM, with a checkpoint saved.
+        KeyboardInterrupt: after Ctrl-C while nothing was trained.
 
     Example:
         >>> import paralign

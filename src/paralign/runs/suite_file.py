@@ -27,7 +27,8 @@ class SuiteTask(Config):
     task: str
     """Kind of task (``paralign list tasks``), or ``my_module:Class``."""
     languages: list[str] = Field(default=[])
-    """Languages that replace ``{language}`` in an entry of ``train`` or ``eval``, which becomes one entry for each."""
+    """Languages that replace ``{language}`` in an entry of ``train``, ``dev`` or ``eval``, which becomes one
+    entry for each."""
     set: list[str] = Field(default=[])
     """Settings as ``section.key=value``, as with ``--set``."""
     train: list[str] = Field(default=[])

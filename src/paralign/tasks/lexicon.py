@@ -41,8 +41,9 @@ class LexiconConfig(TaskConfig):
     vectors: Literal["static", "contextual"] = "static"
     """``static``: mean of the input embeddings of a word's pieces. ``contextual``: the word is encoded alone, and its
     pieces are averaged."""
-    layer: int | None = None
-    """Hidden state of contextual vectors, 0 for the embeddings. None: the last."""
+    layer: int | float | None = None
+    """Hidden state of contextual vectors: 0 for the embeddings, -1 for the last, or a fraction of the depth such as 0.67.
+    None: the last."""
     candidates: str | None = None
     """A file of target words to choose from, one on each line, in addition to those of the lexicon; ``{target}`` in its
     name is replaced by the target language. None: the target words of the lexicon only."""
