@@ -63,7 +63,8 @@ def analyze_embeddings(
         pairs: ``SRC-TGT=PATH``, the corpus.
         out: the run folder; a rerun with the same settings replaces its content.
         links: word links of these pairs in Pharaoh format. ``None``: computed by ``method``.
-        method: word aligner: ``hmm``, ``ibm``, ``eflomal`` or ``my_module:Class``. ``None``: ``hmm``. Not with ``links``.
+        method: word aligner: ``hmm``, ``ibm``, ``eflomal`` or ``my_module:Class``. ``None``: ``hmm``.
+            Not with ``links``.
         tokenized: split words at spaces only.
         words: number of translations in the plot.
         most: number of translations measured.

@@ -56,8 +56,8 @@ def demo(
 
     Args:
         out: output folder.
-        pairs: your own parallel text instead, each as ``SRC-TGT=PATH``. Of each, 500 pairs for tests and 300 for development
-            are held out; at least 1,600 are needed. What needs gold annotation is left out.
+        pairs: your own parallel text instead, each as ``SRC-TGT=PATH``. Of each, 500 pairs for tests and 300 for
+            development are held out; at least 1,600 are needed. What needs gold annotation is left out.
         model: with ``pairs``: folder or hub name of the encoder to align. None: ``paralign-mini``.
         small_world: pretrain, align, fine-tune and evaluate from scratch on generated text instead.
         seed: random seed of alignment, with ``small_world`` of the whole pipeline. Seeds of fine-tuning start at 0.

@@ -50,9 +50,9 @@ def suite(
     """Fine-tune and evaluate several encoders on all tasks of a suite, and write one page that compares them.
 
     A cell is a task, a system and a seed, and a run of :func:`paralign.finetune` or :func:`paralign.evaluate` in
-    ``out/TASK/SYSTEM-seedK`` (``out/TASK/SYSTEM`` if the seed changes nothing). Cells run in order of priority: by seed, then by task as in the file, then by system as
-    in ``models``. A cell that fails does not stop the others. The page is written whenever the command ends, also at
-    the end of the time budget, and names what is missing.
+    ``out/TASK/SYSTEM-seedK`` (``out/TASK/SYSTEM`` if the seed changes nothing). Cells run in order of priority: by
+    seed, then by task as in the file, then by system as in ``models``. A cell that fails does not stop the others. The
+    page is written whenever the command ends, also at the end of the time budget, and names what is missing.
 
     Args:
         name: name of a suite (``paralign list suites``), or path of a TOML file.

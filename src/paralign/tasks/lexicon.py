@@ -42,8 +42,8 @@ class LexiconConfig(TaskConfig):
     """``static``: mean of the input embeddings of a word's pieces. ``contextual``: the word is encoded alone, and its
     pieces are averaged."""
     layer: int | float | None = None
-    """Hidden state of contextual vectors: 0 for the embeddings, -1 for the last, or a fraction of the depth such as 0.67.
-    None: the last."""
+    """Hidden state of contextual vectors: 0 for the embeddings, -1 for the last, or a fraction of the depth such as
+    0.67. None: the last."""
     candidates: str | None = None
     """A file of target words to choose from, one on each line, in addition to those of the lexicon; ``{target}`` in its
     name is replaced by the target language. None: the target words of the lexicon only."""
