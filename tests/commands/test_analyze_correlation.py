@@ -298,8 +298,12 @@ def test_undefined_correlations_and_scores(tmp_path, capsys):
 def test_a_run_that_is_given_twice_counts_once(tmp_path, monkeypatch):
     write_results(tmp_path / "runs/a", [(r, None) for r in rows()])
     shutil.copytree(tmp_path / "runs/a", tmp_path / "runs/copy")
+    shutil.copytree(tmp_path / "runs/a", tmp_path / "runs/.trash/a")
+    changed = [(r.model_copy(update={"value": 0.0}), None) for r in rows()]
+    write_results(tmp_path / "runs/.trash/a", changed)
     monkeypatch.chdir(tmp_path)
     once, _ = results_of(["runs/a"])
+    assert results_of(["runs/.trash"])[0][0][1].value == 0
     for folders in (["runs/a", tmp_path / "runs/a"], ["runs"]):
         twice, _ = results_of(folders)
         assert [r for _, r in twice] == [r for _, r in once]

@@ -57,6 +57,8 @@ def test_without_gold(tmp_path: Path) -> None:
     assert read_mining(spec, labeled=False).gold == frozenset()
     with pytest.raises(UserError, match=r"de-en\.dev\.gold: no such file"):
         read_mining(spec)
+    unusable = parse_pairs(save(tmp_path, gold="of another part\n"))
+    assert read_mining(unusable, labeled=False).gold == frozenset()
 
 
 FAULTS = [

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from sklearn.metrics import f1_score
 
 from paralign.metrics import bootstrap, item_score, paired_bootstrap, paired_bootstrap_mean, ratio
 from paralign.metrics.bootstrap import bootstrap_interval
@@ -168,6 +169,22 @@ def test_correlations_are_resampled_by_item(statistic):
     assert found.difference == pytest.approx(reference(*treated.T).statistic - reference(*control.T).statistic)
     assert (found.low, found.high) == pytest.approx(tuple(np.percentile(gaps, [2.5, 97.5])))
     assert paired_bootstrap(treated, treated, 100, statistic=statistic).p == 1.0
+
+
+def test_macro_f1_is_resampled_by_item():
+    """Against scikit-learn on the same draws; rare labels do not occur in every one."""
+    rng = np.random.default_rng(0)
+    gold = np.r_[rng.integers(0, 3, 38), 3, 4]
+    treated, control = (np.stack([gold, np.where(rng.random(40) < right, gold, 5)], 1) for right in (0.8, 0.5))
+    index = np.random.default_rng([7, 40]).integers(0, 40, size=(200, 40))
+
+    def score(items):
+        return f1_score(*items.T, average="macro", zero_division=0)
+
+    gaps = [score(treated[rows]) - score(control[rows]) for rows in index]
+    found = paired_bootstrap([treated, control], control, resamples=200, seed=7, statistic="macro_f1")
+    assert found.difference == pytest.approx((score(treated) - score(control)) / 2)
+    assert (found.low, found.high) == pytest.approx(tuple(np.percentile(gaps, [2.5, 97.5]) / 2))
 
 
 def test_the_interval_of_a_correlation_covers_the_truth():

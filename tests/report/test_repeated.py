@@ -28,6 +28,15 @@ def test_the_later_folder_wins_and_the_difference_is_noted(tmp_path, order):
     )
 
 
+def test_seeds_measured_on_different_data_are_noted_and_not_compared(tmp_path):
+    for seed, data in enumerate("abb"):
+        made(tmp_path / f"s{seed}", 60 + seed, seed=seed, data=data)
+    (table,) = build_tables(read_runs([tmp_path / f"s{k}" for k in range(3)]), set())
+    cell = table.rows[0].cells["de"]
+    assert table.notes == ["s0 and s1 and s2 measured de on different test data; the mean over them is shown."]
+    assert (len(cell.scores), cell.missing) == (3, "its seeds were measured on different test data")
+
+
 def test_an_equal_measurement_counts_once_without_a_note(tmp_path):
     (table,) = build_tables(read_runs([made(tmp_path / "a", 60), made(tmp_path / "b", 60)]), set())
     assert len(table.rows[0].cells["de"].scores) == 1

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,8 +17,8 @@ from paralign.report.runs import read_runs
 from paralign.results import read_items, read_results
 from paralign.runs.dataset_names import dataset_name, dataset_names
 from paralign.runs.measure import echo_scores, echo_summary
-from paralign.sources.readers import read_trees
-from paralign.sources.specs import TextSpec
+from paralign.sources.readers import read_pairs, read_trees
+from paralign.sources.specs import TextSpec, parse_pairs
 from paralign.training import Trainer
 
 TRAIN = "en=smallworld:0-60"
@@ -168,6 +169,32 @@ def test_scores_of_other_settings_or_maps_are_replaced_with_a_note(base, tmp_pat
         said
         == f"note: 8 scores in e are replaced: maps was {maps}, now [], task.precision was 'fp32', now 'bf16'; {kept}"
     )
+
+
+def test_scores_of_other_data_with_the_same_name_are_not_replaced(base, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for folder, start in (("ntrex", 0), ("tatoeba", 100)):
+        Path(folder).mkdir()
+        pairs = read_pairs(parse_pairs(f"en-de=smallworld:{start}-{start + 20}"))
+        Path(folder, "test.tsv").write_text("".join(f"{pair.source}\t{pair.target}\n" for pair in pairs), "utf-8")
+    given = {"task": "retrieval", "out": "e"}
+    paralign.evaluate(base, data="en-de=ntrex/test.tsv", **given)
+    before = {path: path.read_bytes() for path in Path("e").rglob("*") if path.is_file()}
+    message = r"en-de=tatoeba/test.tsv: other data named 'test' have scores in e, .* \(use another --out, or --dataset"
+    with pytest.raises(UserError, match=message):
+        paralign.evaluate(base, data="en-de=tatoeba/test.tsv", **given)
+    assert {path: path.read_bytes() for path in Path("e").rglob("*") if path.is_file()} == before
+    paralign.evaluate(base, data="en-de=tatoeba/test.tsv", dataset="Tatoeba", **given)
+    assert {row.dataset for row in read_results("e")} == {"test", "Tatoeba"}
+    capsys.readouterr()
+    paralign.evaluate(base, data="en-de=ntrex/test.tsv", limit=10, **given)
+    assert "note: 8 scores in e are replaced: 20 items before, 10 now; with" in capsys.readouterr().err
+    with Path("ntrex/test.tsv").open("a", encoding="utf-8") as file:
+        file.write("One more.\tNoch einer.\n")
+    lines = Path("ntrex/test.tsv").read_text("utf-8").splitlines(keepends=True)
+    Path("ntrex/test.tsv").write_text("".join(lines[:0:-1]), "utf-8")
+    paralign.evaluate(base, data="en-de=ntrex/test.tsv", limit=10, **given)
+    assert "note: 8 scores in e are replaced: the data have changed; with" in capsys.readouterr().err
 
 
 def test_finished_seeds_are_not_repeated(two_seeds, base, tmp_path, monkeypatch):

@@ -145,6 +145,8 @@ def test_labels_of_another_task_are_refused_with_their_line(tmp_path):
     assert sum(dropped.values()) == 1
     with pytest.raises(UserError, match="neutral"):
         Paraphrase().read(f"en={path}", lenient=False, dropped=Counter(), limit=None)
+    unlabeled = Inference().read(f"en={path}", lenient=False, dropped=Counter(), limit=None, labeled=False)
+    assert [item.label for item in unlabeled] == ["neutral", ""]
 
 
 def test_predictions_can_be_read_back(tmp_path):

@@ -1,5 +1,7 @@
 """Every word is labeled exactly once, at its first piece."""
 
+import os
+import threading
 from collections import Counter
 
 import numpy as np
@@ -206,6 +208,26 @@ def test_types_of_entities_come_from_the_training_data():
     assert task.config.types == ("LOC", "PER")
     task.fit([dataset([entities(["c"], ["B-ORG"])])])
     assert task.config.types == ("LOC", "PER")  # a saved head is not changed by other data
+
+
+def test_plain_text_may_begin_with_a_number_sign(tmp_path):
+    task, lines = PartOfSpeech(), ["#MeToo is a movement.", "# A heading", "A second sentence."]
+    for name, chosen in (("a.txt", lines), ("b.txt", lines[:1])):
+        (tmp_path / name).write_text("\n".join(chosen), encoding="utf-8")
+        items = task.read(f"en={tmp_path / name}", lenient=False, dropped=Counter(), limit=None, labeled=False)
+        assert [item.text for item in items] == chosen
+    (tmp_path / "c.txt").write_text("# sent_id = 1\n1\tRome\t_\tPROPN\t_\t_\t0\troot\t_\t_\n\n", encoding="utf-8")
+    (item,) = task.read(f"en={tmp_path / 'c.txt'}", lenient=False, dropped=Counter(), limit=None, labeled=False)
+    assert item.words == ("Rome",)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_pipe_in_the_home_folder_is_read_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    os.mkfifo(tmp_path / "pipe")
+    threading.Thread(target=(tmp_path / "pipe").write_text, args=("One.\nTwo.\n",), daemon=True).start()
+    items = NamedEntities().read("en= ~/pipe", lenient=False, dropped=Counter(), limit=None, labeled=False)
+    assert [len(list(items)) for _ in range(2)] == [1, 1]
 
 
 def test_predictions_are_written_as_they_are_read(tmp_path):

@@ -23,7 +23,7 @@ from paralign.runs.evaluation_warnings import fine_tuned_on, seen_texts, warn_of
 from paralign.runs.folder import RunFolder
 from paralign.runs.inputs import data_files, model_files
 from paralign.runs.layer_choice import ChosenLayer, at_choice, choose_layer, with_settings
-from paralign.runs.measure import RowContext, echo_scores, echo_truncated, measure, recorded_settings
+from paralign.runs.measure import RowContext, echo_scores, echo_truncated, measure, recorded_settings, text_digest
 from paralign.runs.model_folder import (
     describe_encoder,
     describe_fine_tuned,
@@ -114,6 +114,7 @@ def evaluate(
     head = saved_head(task_instance, encoder, model) if task_instance.trains else None
     files = [data_files([spec]) for spec in data]
     inputs = {"eval": list(chain.from_iterable(files)), "model": model_files(model), "dev": data_files(dev)}
+    _check_names(folder, task_instance, tests, files)
     folder.facts["inputs"] = _with_earlier(inputs, folder.before.get("inputs", {}))
     model_facts, mapped = _model_facts(encoder, model, system, facts, task_instance.trains, maps)
     folder.begin(
@@ -236,6 +237,24 @@ def _measure(
     return [at_choice(rows, choice) for rows in measured]
 
 
+def _check_names(
+    folder: RunFolder, task: Task, tests: Sequence[tuple[str, str, Any]], files: Sequence[Sequence[Mapping[str, Any]]]
+) -> None:
+    """Refuse data whose name is that of other data in the folder, whose scores would be replaced.
+
+    Files that were evaluated before may have changed, or be evaluated with another limit.
+    """
+    known = {entry["path"] for entry in folder.before.get("inputs", {}).get("eval", ())}
+    if not known:
+        return
+    before = {(row.task, row.dataset, row.language): row.settings.get("data") for row in read_results(folder.path)}
+    for (spec, name, items), entries in zip(tests, files, strict=True):
+        digest = before.get((task.name, name, task.language(items)))
+        if digest not in (None, text_digest(task, items)) and not all(entry["path"] in known for entry in entries):
+            message = f"other data named {name!r} have scores in {folder.path}, which would be replaced"
+            raise UserError(message, where=spec, hint="use another --out, or --dataset NAME")
+
+
 def _note_of_replaced(run: Path, rows: Sequence[Measurement]) -> str:
     """Return a note on earlier scores that rows of other settings or maps replace; empty if there are none."""
     before = {row.key(): row for row in read_results(run)} if (run / "results.jsonl").exists() else {}
@@ -244,7 +263,9 @@ def _note_of_replaced(run: Path, rows: Sequence[Measurement]) -> str:
         old = before.get(row.key())
         if old is not None:
             was, now = ({name: one.settings.get(name, []) for name in ("maps", "task")} for one in (old, row))
-            changed += filter(None, [difference(was, now)])
+            other = [old.settings.get(name) != row.settings.get(name) for name in ("data", "gold")]
+            items = f"{old.n:,} items before, {row.n:,} now" if old.n != row.n else "the data have changed"
+            changed += filter(None, [difference(was, now) or (items if any(other) else "")])
     if not changed:
         return ""
     return f"note: {len(changed)} scores in {run} are replaced: {changed[0]}; with another --out both are kept"

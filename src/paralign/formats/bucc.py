@@ -36,7 +36,7 @@ def read_bucc(
         lenient: drop malformed lines instead of raising.
         dropped: counts what ``lenient`` dropped: the reasons of ``read_lines``, ``missing tab``, ``missing id``,
             ``missing sentence``, ``duplicate id``, and for gold pairs ``unknown id``.
-        labeled: whether the gold file must exist.
+        labeled: whether to read the gold file. If not, there are no gold pairs.
 
     Raises:
         UserError: with ``file:line``; for a gold file with swapped columns even if ``lenient``.
@@ -44,9 +44,8 @@ def read_bucc(
     count: Counter[str] = Counter() if dropped is None else dropped
     sides = [_sentences(_file(path, tag), lenient, count) for tag in languages]
     gold: frozenset[tuple[str, str]] = frozenset()
-    file = _file(path, "gold")
-    if labeled or file.exists():
-        gold = _gold(file, path, languages, sides, lenient, count)
+    if labeled:
+        gold = _gold(_file(path, "gold"), path, languages, sides, lenient, count)
     (source, target) = sides
     return MiningSet(list(source.values()), list(source), list(target.values()), list(target), gold)
 

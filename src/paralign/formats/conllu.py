@@ -47,11 +47,16 @@ def is_treebank(path: str) -> bool:
 
 
 def is_plain_text(path: str) -> bool:
-    """Return whether the first line is neither a comment nor in columns; ``False`` for what cannot be read twice."""
+    """Return whether the first line that is no comment is not in columns; ``False`` for what cannot be read twice.
+
+    Text may begin with ``#``, too. If all lines do, the name of the file decides.
+    """
     if not Path(path).is_file():
         return False
-    first = next((line for _, line in numbered_lines(path, lenient=True) if line is None or line.strip()), None)
-    return first is not None and "\t" not in first and not first.startswith("#")
+    lines = (line for _, line in numbered_lines(path, lenient=True) if line is None or line.strip())
+    only_comments = None if is_treebank(path) else ""
+    first = next((line for line in lines if line is None or not line.startswith("#")), only_comments)
+    return first is not None and "\t" not in first
 
 
 def read_words(path: str, *, lenient: bool, dropped: Counter[str]) -> Iterator[Tree]:

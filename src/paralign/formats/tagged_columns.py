@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
 from typing import Literal
 
 from paralign.errors import UserError
@@ -18,11 +20,12 @@ from paralign.formats.item_errors import (
     sentence_blocks,
 )
 from paralign.formats.items import Tagged
+from paralign.formats.lines import numbered_lines
 from paralign.text.language_tags import find_tag
 from paralign.text.normalization import normalize
 from paralign.text.words import join_words
 
-__all__ = ["TAG", "Columns", "read_tagged_columns", "to_bio"]
+__all__ = ["TAG", "Columns", "has_no_columns", "read_tagged_columns", "to_bio"]
 
 TAG = re.compile(r"O|[BIESLUMW]-\S+")
 _BEGINS, _ENDS = frozenset("BSUW"), frozenset("OESLUW")
@@ -71,6 +74,24 @@ def read_tagged_columns(
         raise UserError(f"unknown scheme {scheme!r}", hint="use bio or conll")
     count: Counter[str] = Counter() if dropped is None else dropped
     return _read(path, language, scheme, columns, lenient, count, labeled)
+
+
+def has_no_columns(path: str) -> bool:
+    """Return whether a file has sentences instead of a word on each line; ``False`` for what cannot be read twice.
+
+    So it is if the first lines have no tabs, hardly any tags at their ends, and different numbers of words, or if there
+    is one line only.
+    """
+    if not Path(path).is_file():
+        return False
+    lines = (line for _, line in numbered_lines(path, lenient=True) if line is None or line.strip())
+    head = list(islice(lines, _LAYOUT_SENTENCES))
+    cells = [_split(line, False) for line in head if line is not None and "\t" not in line]
+    tagged = [k for k, words in enumerate(cells) if TAG.fullmatch(words[-1])]
+    if len(cells) < len(head) or _is_most(tagged, cells):
+        return False
+    widths = {len(words) for words in cells}
+    return len(widths) > 1 or (len(head) == 1 and widths != {1})
 
 
 def to_bio(tags: Sequence[str]) -> list[str]:
@@ -130,7 +151,8 @@ class _Layout:
         lines = [line for block in blocks for line in block]
         split = [_split(line, "\t" in line) for line in lines]
         # The first line with a tag is typical of the file.
-        typical = next((k for k, cells in enumerate(split) if self._is_tagged(cells)), 0)
+        tagged = [k for k, cells in enumerate(split) if self._is_tagged(cells)]
+        self.has_tags, typical = _is_most(tagged, split), tagged[0] if tagged else 0
         self.tabs = bool(lines) and "\t" in lines[typical]
         self.width = len(split[typical]) if lines else 1
         self.hint = self._other_columns(split)
@@ -163,7 +185,9 @@ class _Layout:
             tag = cells[self.tag] if 1 < len(cells) > self.tag else ""
             if line.startswith("-DOCSTART-") or (line.startswith("# ") and not TAG.fullmatch(tag)):
                 continue
-            if labeled and len(cells) != self.width and len(cells) > 1:
+            # Without labels, the tag may be missing.
+            may_differ = not labeled and self.has_tags and len(cells) < self.width
+            if len(cells) != self.width and len(cells) > 1 and not may_differ:
                 raise ItemError("wrong columns", f"{len(cells)} columns, not {self.width} as in other lines", number)
             if len(cells) <= self.word:
                 message = f"{len(cells)} columns, but the words are in column {self.word + 1}"
@@ -182,6 +206,11 @@ class _Layout:
 def _split(line: str, tabs: bool) -> list[str]:
     # Not split(): a no-break space is part of a word.
     return line.split("\t") if tabs else [cell for cell in line.split(" ") if cell]
+
+
+def _is_most(tagged: Sequence[int], rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether most lines of several columns have a tag: a word of a sentence may look like one (``I-95``)."""
+    return 2 * len(tagged) > sum(len(cells) > 1 for cells in rows)
 
 
 def _are_numbers(blocks: Iterable[Sequence[str]]) -> bool:

@@ -155,6 +155,8 @@ def resample(
         one for each table; ``None`` for ratios without items.
     """
     stacks = [_stacked(table) for table in tables]
+    if statistic == "macro_f1":
+        return [_resample_macro_f1(stack, resamples, seed) for stack in stacks]
     if statistic != "ratio":
         return [_resample_correlation(stack, resamples, seed, statistic) for stack in stacks]
     out: list[Resampled | None] = [None] * len(stacks)
@@ -170,25 +172,48 @@ def _resample_ratios(stacks: Sequence[Floats], resamples: int, seed: int) -> lis
     """Score systems on the same resamples of one test set, as ratios of sums."""
     size = stacks[0].shape[1]
     table = np.concatenate([seeds for stack in stacks for seeds in stack], axis=1)
+    sums = _resampled_sums(table, resamples, seed)
+    out, start = [], 0
+    for stack in stacks:
+        stop = start + 2 * len(stack)
+        score = float(_mean_ratio(table[:, start:stop].sum(axis=0, keepdims=True))[0])
+        out.append(Resampled(score, _mean_ratio(sums[:, start:stop]), size))
+        start = stop
+    return out
+
+
+def _resample_macro_f1(stack: Floats, resamples: int, seed: int) -> Resampled:
+    """Score a system on resamples of its test set, as macro F1, from sums of indicators of its labels."""
+    size = stack.shape[1]
+    of_seeds = []
+    for items in stack:
+        gold, predicted = (items[:, side, None] == np.unique(items) for side in (0, 1))  # [n, labels]
+        indicators = np.concatenate([gold & predicted, gold, predicted], axis=1).astype(np.float64)
+        right, in_gold, in_predicted = np.split(_resampled_sums(indicators, resamples, seed), 3, axis=1)
+        occurs = in_gold + in_predicted
+        of_labels = 2 * right / np.maximum(occurs, 1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            of_seeds.append(of_labels.sum(axis=1) / (occurs > 0).sum(axis=1))
+    score = float(np.mean([item_score(items, "macro_f1") for items in stack]))
+    return Resampled(score, np.mean(of_seeds, axis=0), size)
+
+
+def _resampled_sums(table: Floats, resamples: int, seed: int) -> Floats:
+    """Return the sums of the columns of a table over resampled rows: [n, k] -> [resamples, k]."""
+    size = len(table)
     rng, drawn = np.random.default_rng([seed, size]), table
     if size > _GROUPS:  # the same groups in all test sets of this size
         drawn = np.add.reduceat(table[rng.permutation(size)], np.arange(_GROUPS) * size // _GROUPS)
     kept = size <= _GROUPS and size * resamples <= _KEPT
     counts: Iterable[Counts]
     counts = _kept_counts(size, resamples, seed) if kept else _draw_counts(len(drawn), resamples, rng)
-    # Systems on one test set have the same denominators, which are summed once.
+    # Systems on one test set have the same denominators and gold labels, which are summed once.
     different: dict[bytes, int] = {}
     columns = np.ascontiguousarray(drawn.T)
     column = np.array([different.setdefault(values.tobytes(), len(different)) for values in columns])
     distinct = drawn[:, np.unique(column, return_index=True)[1]]
     sums = np.concatenate([part.astype(np.float64) @ distinct for part in counts])
-    out, start = [], 0
-    for stack in stacks:
-        stop = start + 2 * len(stack)
-        score = float(_mean_ratio(table[:, start:stop].sum(axis=0, keepdims=True))[0])
-        out.append(Resampled(score, _mean_ratio(sums[:, column[start:stop]]), size))
-        start = stop
-    return out
+    return np.asarray(sums[:, column])
 
 
 def _resample_correlation(stack: Floats, resamples: int, seed: int, statistic: str) -> Resampled:

@@ -159,6 +159,10 @@ def build_cell(members: Iterable[Member], notes: list[str]) -> Cell:
     if len({len(table) for table in items}) > 1:
         missing = missing or "seeds or directions differ in their number of items"
     rows = [row for _, row in unique.values()]
+    if len(_test_data(rows)) > len({(row.dataset, row.where.direction) for row in rows}):
+        missing = missing or "its seeds were measured on different test data"
+        runs = " and ".join(dict.fromkeys(run.name for run, _ in unique.values()))
+        notes.append(f"{runs} measured {rows[0].language} on different test data; the mean over them is shown.")
     return Cell(
         scores={unit: math.fsum(values) / len(values) for unit, values in scores.items()},
         directions=tuple(sorted({row.where.direction for row in rows if row.where.direction})),
@@ -172,6 +176,12 @@ def build_cell(members: Iterable[Member], notes: list[str]) -> Cell:
         statistic=rows[0].statistic,
         interval=_recorded_interval(rows[0]) if len(rows) == 1 else None,
     )
+
+
+def _test_data(rows: Sequence[Measurement]) -> set[tuple[object, ...]]:
+    """Return the test data of rows, by data set and direction; rows that do not record theirs agree with all others."""
+    recorded = [row for row in rows if "data" in row.settings]
+    return {(row.dataset, row.where.direction, row.settings["data"], row.settings.get("gold")) for row in recorded}
 
 
 def _baselines(rows: Sequence[Measurement]) -> dict[str, float]:

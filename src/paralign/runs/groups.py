@@ -78,8 +78,14 @@ def command_line(run: Callable[..., object], options: Mapping[str, object]) -> s
     return shlex.join(map(str, words))
 
 
+def _is_hidden(file: Path) -> bool:
+    return any(part.startswith(".") for part in file.parts)
+
+
 def results_of(runs: Sequence[str | Path]) -> tuple[list[tuple[Path, Measurement]], list[str]]:
-    """Read all measurements in the given folders and their subfolders. A measurement in two folders counts once.
+    """Read all measurements in the given folders and their subfolders, hidden ones excepted.
+
+    A measurement in two folders counts once.
 
     Returns:
         The measurements with the folder of each, and notes about lines that could not be read and undefined scores,
@@ -90,7 +96,7 @@ def results_of(runs: Sequence[str | Path]) -> tuple[list[tuple[Path, Measurement
     """
     files: dict[Path, Path] = {}
     for run in runs:
-        inside = set(Path(run).rglob("results.jsonl"))
+        inside = {file for file in Path(run).rglob("results.jsonl") if not _is_hidden(file.relative_to(run))}
         if not inside:
             hint = "give output folders of finetune and evaluate"
             raise UserError("no results.jsonl in the folder", where=run, hint=hint)

@@ -15,7 +15,7 @@ from paralign.formats.labeled_sentences import read_labeled_sentence_file
 from paralign.formats.parallel_text import read_pair_files, read_plain_text
 from paralign.formats.sentence_pairs import read_sentence_pair_file
 from paralign.formats.squad import read_squad
-from paralign.formats.tagged_columns import Columns, read_tagged_columns
+from paralign.formats.tagged_columns import Columns, has_no_columns, read_tagged_columns
 from paralign.languages import DerivedLanguage, base_language
 from paralign.sources import smallworld
 from paralign.sources.item_reader import ItemReader, ReadOptions, base_spec, reordered_items
@@ -262,6 +262,9 @@ def _derived_language_trees(
 
 
 def _tagged_file(spec: TextSpec, options: ReadOptions) -> Iterator[Tagged]:
+    if not options.labeled and options.columns == (None, None) and has_no_columns(spec.path):
+        trees = read_words(spec.path, lenient=options.lenient, dropped=options.dropped)
+        return (Tagged(tree.text, tree.words, tree.spans, (), tree.line) for tree in trees)
     return read_tagged_columns(
         spec.path,
         spec.language,

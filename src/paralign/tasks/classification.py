@@ -104,8 +104,10 @@ class _PairTask(Classification):
 
         def pairs(count: Counter[str]) -> Iterator[SentencePair]:
             for pair in read_sentence_pairs(where, lenient=lenient, dropped=count, labeled=labeled):
-                if pair.label in self.relations or (not pair.label and not labeled):
+                if pair.label in self.relations:
                     yield pair
+                elif not labeled:
+                    yield replace(pair, label="")
                 elif lenient:
                     count["unknown label"] += 1
                 else:

@@ -13,6 +13,7 @@ import numpy as np
 
 from paralign.errors import UserError
 from paralign.rng import uniform
+from paralign.sources.specs import expand_home
 
 __all__ = ["Dataset"]
 
@@ -53,7 +54,7 @@ class Dataset(Generic[I]):
     ) -> None:
         self.name, self.language, self.direction = name, language, direction
         self._read, self._limit = read, limit
-        path = Path(name.partition("=")[2])
+        path = Path(expand_home(name.partition("=")[2].strip()))
         single_pass = str(path) == "-" or (path.exists() and not path.is_file())  # standard input, or a pipe
         self._kept: list[I] | None = list(islice(read(dropped), limit)) if keep or single_pass else None
         first = self._kept if self._kept is not None else islice(read(dropped), limit)
