@@ -15,12 +15,14 @@ import pytest
 import paralign
 from paralign.__main__ import main, run
 from paralign.cli import listing
+from paralign.commands.analyze_encoders import analyze_encoders
 from paralign.console import printable
 from paralign.errors import UserError
 from paralign.formats.links import read_gold
 from paralign.languages.dictionary import Dictionary
 from paralign.runs.folder import RunFolder
 from paralign.runs.model_folder import describe_model, saved_head, saved_task
+from paralign.runs.settings import load_recipe, run_settings
 
 ALIGN = ["align", "--model", "{base}", "--out", "{tmp}/out", "--pairs", "en-de=smallworld:0-60", "--quiet"]
 
@@ -46,6 +48,29 @@ def test_recipes_that_extend_themselves(tmp_path, capsys, monkeypatch):
     assert "extends itself: c.toml -> d.toml -> c.toml" in refused([*words, "b.toml"], tmp_path, capsys)
     Path("e.toml").write_text("extends = 3\n")
     assert "'extends' must be the name of a recipe, not 3" in refused([*words, "e.toml"], tmp_path, capsys)
+
+
+def test_a_recipe_extends_one_in_its_own_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("r").mkdir()
+    for name, base, method in (("r/a", "base.toml", "a"), ("r/base", "tlm", "near"), ("base", "moco", "far")):
+        Path(f"{name}.toml").write_text(f'extends = "{base}"\nmethod = "{method}"\n')
+    assert load_recipe("r/a.toml")["objectives"] == load_recipe("tlm")["objectives"]
+
+
+def test_a_value_in_the_place_of_a_section_is_named(tmp_path, base):
+    recipe = tmp_path / "r.toml"
+    recipe.write_text('extends = "tlm"\ntraining = 3\n')
+    probes = {"task": "pos", "train": "en=smallworld:0-9", "eval": "en=smallworld:0-9", "out": tmp_path / "x"}
+    for call in (
+        lambda: run_settings(str(recipe), ["training.epochs=1"]),
+        lambda: run_settings("ppa-mini", ["training=3"]),
+        lambda: paralign.analyze_probes(base, overrides="probes=3", **probes),
+        lambda: paralign.analyze_probes(base, overrides="task=3", **probes),
+        lambda: analyze_encoders("space", base, text=["en=smallworld:0-9"], overrides="space=3", out=tmp_path / "x"),
+    ):
+        with pytest.raises(UserError, match=r"'(training|probes|task|space)' is a section of settings, not a setting"):
+            call()
 
 
 def test_a_recipe_may_extend_one_that_extends_another(tmp_path, monkeypatch):

@@ -548,6 +548,8 @@ def test_a_run_that_a_signal_stopped_ends_the_cells_whatever_is_caught():
     ("text", "message"),
     [
         ("", r"s\.toml: the suite has no task \(add a table \[\[task\]\]\)"),
+        ("task = 3", r"s\.toml: setting 'task': Input should be a valid list, not 3"),
+        (POS + POS.replace("tagging", "Tagging"), r"s\.toml: two tasks have the name 'Tagging'"),
         ("tasks = 3", r"s\.toml: unknown setting 'tasks' \(did you mean 'task'\?\)"),
         (POS.replace("eval", "evel"), r"s\.toml: task 'tagging': unknown setting 'evel' \(did you mean 'eval'\?\)"),
         (POS + POS, r"s\.toml: two tasks have the name 'tagging' \(give one of them another name = \"\.\.\.\"\)"),
@@ -593,6 +595,10 @@ def test_mistakes_in_the_file_are_refused_before_anything_runs(here, models, tex
     [
         ("small.toml --model plain={plain} --model plain={other}", "two models have the name 'plain'"),
         ("small.toml --model a={plain} --model b={plain}/../plain", "the models 'a' and 'b' are the same"),
+        (
+            "small.toml --model a={plain} --model A={other}",
+            "the models 'a' and 'A' have the same name on some file sys",
+        ),
         ("small.toml --model {plain}", "cannot read the model '{plain}' (--model NAME=FOLDER)"),
         ("small.toml --model a=/no/such", "/no/such: no such model folder"),
         ("small.toml --model a={here}", "no config.json in the model folder"),
@@ -626,6 +632,11 @@ def test_two_controls_of_one_base_need_a_choice(here, models):
     ):
         suite("small.toml", **given)
     suite("small.toml", control="other", hours=0, **given)
+    for name in ("plain", "other"):
+        Path(name).rename(f"{name}-3")
+    given |= {"models": {"plain": "plain-{seed}", "other": "other-{seed}"}, "out": "more"}
+    with pytest.raises(UserError, match="are both controls of one base"):
+        suite("small.toml", first_seed=3, **given)
 
 
 def test_models_are_parsed():

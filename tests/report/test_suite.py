@@ -24,15 +24,16 @@ def items_of(task, system, language, seed, n=80):
 
 
 def cell(
-    folder, task, kind, system, seed, items, *, metric="accuracy", status="done", settings=MappingProxyType({}), **more
-):
+    folder, task, kind, system, seed, items, *, metric="accuracy", status="done", settings=MappingProxyType({}),
+    model_seed=None, **more
+):  # fmt: skip
     """A finished cell; ``items`` by language."""
     run = folder / task / (system if seed is None else f"{system}-seed{seed}")
     rows = []
     for language, table in items.items():
         row = measurement(
             table, task=kind, language=language, metric=metric, model=system, model_hash=f"hash of {system}",
-            run=run.name, seeds=Seeds(finetune=seed),
+            run=run.name, seeds=Seeds(finetune=model_seed if seed is None else seed),
             settings={"system": system, "control": system == "control", "data": f"{task} {language}", **settings},
             **{"train": None if seed is None else "en", **more},
         )  # fmt: skip
@@ -41,7 +42,7 @@ def cell(
     return ReportCell(task, system, seed, run, status, 60.0)
 
 
-def suite(folder, systems=("control", "base", "ppa")):
+def suite(folder, systems=("control", "base", "ppa"), model_seed=None):
     """Two tagging tasks with two seeds and three languages, and error rates of word alignment without seeds."""
     cells = []
     for system in systems:
@@ -51,7 +52,7 @@ def suite(folder, systems=("control", "base", "ppa")):
                 cells.append(cell(folder, task, "pos", system, seed, languages))
         wrong = {name: 1 - items_of("aer", system, name, None) + [0, 1] for name in ("de", "zh")}
         wrong = {name: np.stack([table[:, 0], np.ones(len(table))], axis=1) for name, table in wrong.items()}
-        cells.append(cell(folder, "alignment", "alignment", system, None, wrong, metric="aer"))
+        cells.append(cell(folder, "alignment", "alignment", system, None, wrong, metric="aer", model_seed=model_seed))
     return cells
 
 
@@ -93,6 +94,25 @@ def test_the_overall_score_is_the_mean_of_the_tasks(tmp_path):
     text = write_suite_report(cells, tmp_path / "without.html").markdown.read_text()
     assert "overall: mean of first and second." in text
     assert "\n\nppa, the highest of 2 systems besides the control," in paths.markdown.read_text()
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_fine_tuned_systems_have_the_seeds_of_the_suite(tmp_path, first):
+    """Rows of tasks without a head have the fine-tuning seed of the encoder, which is none of the suite."""
+    expected = tables_of(write_suite_report(suite(tmp_path / "a"), tmp_path / "a.html").markdown)["Overview"]
+    cells = sorted(suite(tmp_path / "b", model_seed=0), key=lambda cell: (cell.task == "alignment") != first)
+    found = tables_of(write_suite_report(cells, tmp_path / "b.html").markdown)["Overview"]
+    assert [row[:2] for row in found] == [row[:2] for row in expected]
+
+
+def test_training_runs_without_logs_or_facts_do_not_prevent_the_page(tmp_path):
+    for name, text in (("copied", '{"schema": 1, "verb": "align", "seconds": 90.0}'), ("damaged", "{")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text(text)
+    trained = {tmp_path / "copied": "ppa", tmp_path / "damaged": "base"}
+    page = write_suite_report(suite(tmp_path / "runs"), tmp_path / "a.html", trained=trained).markdown.read_text()
+    assert "training/copied" in page
+    assert "training/damaged" not in page
 
 
 @pytest.mark.parametrize(

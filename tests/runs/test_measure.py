@@ -185,7 +185,9 @@ def test_scores_of_other_data_with_the_same_name_are_not_replaced(base, tmp_path
         paralign.evaluate(base, data="en-de=tatoeba/test.tsv", **given)
     assert {path: path.read_bytes() for path in Path("e").rglob("*") if path.is_file()} == before
     paralign.evaluate(base, data="en-de=tatoeba/test.tsv", dataset="Tatoeba", **given)
-    assert {row.dataset for row in read_results("e")} == {"test", "Tatoeba"}
+    paralign.evaluate(base, data="en-de=tatoeba/test.tsv", split="dev", **given)  # its rows are others
+    names = {(row.dataset, row.split) for row in read_results("e")}
+    assert names == {("test", "test"), ("Tatoeba", "test"), ("test", "dev")}
     capsys.readouterr()
     paralign.evaluate(base, data="en-de=ntrex/test.tsv", limit=10, **given)
     assert "note: 8 scores in e are replaced: 20 items before, 10 now; with" in capsys.readouterr().err
@@ -195,6 +197,36 @@ def test_scores_of_other_data_with_the_same_name_are_not_replaced(base, tmp_path
     Path("ntrex/test.tsv").write_text("".join(lines[:0:-1]), "utf-8")
     paralign.evaluate(base, data="en-de=ntrex/test.tsv", limit=10, **given)
     assert "note: 8 scores in e are replaced: the data have changed; with" in capsys.readouterr().err
+
+
+def test_an_evaluation_that_does_not_end_changes_nothing(base, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("a.tsv").write_text("One cat.\tEine Katze.\nA dog.\tEin Hund.\nThree birds.\tDrei Vögel.\n", encoding="utf-8")
+    given = {"task": "retrieval", "data": "en-de=a.tsv", "out": "e", "quiet": True}
+
+    def content():
+        return {path: path.read_bytes() for path in Path("e").rglob("*") if path.is_file()}
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("paralign.commands.evaluate.measure", stop)
+        with pytest.raises(KeyboardInterrupt):
+            paralign.evaluate(base, **given)
+        assert not Path("e").exists()
+    rows = paralign.evaluate(base, **given)
+    before = content()
+    with monkeypatch.context() as patch:
+        patch.setattr("paralign.commands.evaluate.measure", stop)
+        with pytest.raises(KeyboardInterrupt):
+            paralign.evaluate(base, limit=2, **given)
+    assert content() == before
+    # Killed after the run began: without results there is nothing to be compared with.
+    Path("e/results.jsonl").unlink()
+    Path("b.tsv").write_bytes(Path("a.tsv").read_bytes())
+    assert paralign.evaluate(base, **given | {"data": "en-de=b.tsv", "dataset": "a"}) == rows
+    assert [file["path"] for file in json.loads(Path("e/run.json").read_text())["inputs"]["eval"]] == ["b.tsv"]
 
 
 def test_finished_seeds_are_not_repeated(two_seeds, base, tmp_path, monkeypatch):

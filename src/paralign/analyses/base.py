@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from paralign.analyses.parallel_text import ParallelText
 from paralign.analyses.table import ANALYSES
-from paralign.config import Config, check_sections, find_class, resolve
+from paralign.config import Config, check_sections, find_class, resolve, section
 from paralign.results import Measurement
 
 if TYPE_CHECKING:
@@ -137,6 +137,6 @@ def find_analysis(name: str, settings: Mapping[str, Any] | None = None) -> Analy
     """
     implementations = {key: entry.implementation for key, entry in ANALYSES.items() if entry.implementation}
     analysis_class = find_class("analysis", name, implementations, Analysis)
-    section, settings = analysis_class.name, settings or {}
-    check_sections(settings, section)
-    return analysis_class(resolve(analysis_class.Config, settings.get(section, {}), section=section))
+    own, settings = analysis_class.name, settings or {}
+    check_sections(settings, own)
+    return analysis_class(resolve(analysis_class.Config, section(settings, own), section=own))

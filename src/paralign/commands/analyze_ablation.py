@@ -274,8 +274,9 @@ def _write_comparison(runs: Path, out: Path, order: list[str], command: str | No
     result = ablation_result(rows, notes, order)
     result.warnings = [*result.warnings, *_warnings_of(runs)]
     folder = RunFolder(out, "analyze ablation", command=command, fresh=True)
-    folder.begin({"runs": [str(runs)]})
-    write_analysis(folder, "ablation", result, quiet)
+    with folder:
+        folder.begin({"runs": [str(runs)]})
+        write_analysis(folder, "ablation", result, quiet)
     cells: list[AblationCell] = result.value
     return cells
 

@@ -136,20 +136,23 @@ def analyze_embeddings(
                 **_projection(encoder, spec, translations[:words]),
             }
         )
-    # Only now, so that the previous content of the folder stays if the analysis fails.
-    folder.begin(settings)
-    name = f"{spec.source}-{spec.target}"
-    write_lines(folder.path / f"dictionary.{name}.tsv", (f"{t.source}\t{t.target}\t{t.count}" for t in translations))
-    shown_words = [[t.source, t.target] for t in translations[:words]]
-    folder.figure("embeddings", "words", languages=spec.languages, panels=panels, words=shown_words)
-    if sentences:
-        all_links = list(word_links)
-        shown = [_linked_sentence(text[number - 1], all_links[number - 1], number) for number in sentences]
-        folder.figure("links", "links", languages=spec.languages, sentences=shown)
-    else:
-        (folder.path / "figures" / "links.json").unlink(missing_ok=True)
-    write_results(folder.path, measured, fresh=True)
-    folder.save(status="done")
+    with folder:
+        # Only now, so that the previous content of the folder stays if the analysis fails.
+        folder.begin(settings)
+        name = f"{spec.source}-{spec.target}"
+        write_lines(
+            folder.path / f"dictionary.{name}.tsv", (f"{t.source}\t{t.target}\t{t.count}" for t in translations)
+        )
+        shown_words = [[t.source, t.target] for t in translations[:words]]
+        folder.figure("embeddings", "words", languages=spec.languages, panels=panels, words=shown_words)
+        if sentences:
+            all_links = list(word_links)
+            shown = [_linked_sentence(text[number - 1], all_links[number - 1], number) for number in sentences]
+            folder.figure("links", "links", languages=spec.languages, sentences=shown)
+        else:
+            (folder.path / "figures" / "links.json").unlink(missing_ok=True)
+        write_results(folder.path, measured, fresh=True)
+        folder.save(status="done")
     rows = [row for row, _ in measured]
     echo_scores(rows, quiet)
     return rows

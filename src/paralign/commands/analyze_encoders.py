@@ -86,9 +86,10 @@ def analyze_encoders(
     result.warnings = [*languages, *chain.from_iterable(one.warnings() for one in texts), *result.warnings]
     # Only now, so that the previous content of the folder stays if the analysis fails.
     first = encoders[0].model_facts
-    folder.begin(recorded, method=first["method"], model_hash=first["model_hash"])
-    device = encoders[0].encoder.device.type
-    write_analysis(folder, name, result, quiet, threads=torch.get_num_threads(), device=device)
+    with folder:
+        folder.begin(recorded, method=first["method"], model_hash=first["model_hash"])
+        device = encoders[0].encoder.device.type
+        write_analysis(folder, name, result, quiet, threads=torch.get_num_threads(), device=device)
     return result
 
 

@@ -140,11 +140,12 @@ def analyze_links(
         number = sum(map(len, aligned.links))
         scores = "".join(f", {row.metric} {100 * row.value:.1f}" for row, _ in aligned.rows)
         echo(f"{aligned.name}: {number:,} links in {count:,} pairs{agreement}{scores}", quiet=quiet)
-    folder.begin(settings)
-    folder.figure("links", "links", **_figure(spec, compared, reference, shown))
     measured = [row for aligned in compared for row in aligned.rows]
-    write_results(folder.path, measured, fresh=True)
-    folder.save(status="done")
+    with folder:
+        folder.begin(settings)
+        folder.figure("links", "links", **_figure(spec, compared, reference, shown))
+        write_results(folder.path, measured, fresh=True)
+        folder.save(status="done")
     return [row for row, _ in measured]
 
 

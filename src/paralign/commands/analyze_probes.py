@@ -12,7 +12,7 @@ from paralign.analyses.base import AnalyzedEncoder
 from paralign.analyses.probes import ProbeData, ProbesConfig, check_probed_task, probe_encoders
 from paralign.commands.analyze_results import write_analysis
 from paralign.commands.arguments import check_encoders, one_or_several
-from paralign.config import check_sections, merge, parse_override, resolve
+from paralign.config import check_sections, merge, parse_override, resolve, section
 from paralign.console import echo, echo_dropped
 from paralign.device import best_device
 from paralign.encoder import Encoder
@@ -75,11 +75,11 @@ def analyze_probes(
         raise UserError(f"no {what}", hint="--model ENCODER --train LANG=PATH --eval LANG=PATH")
     settings = merge(*map(parse_override, overrides))
     check_sections(settings, "probes", "task")
-    config = resolve(ProbesConfig, settings.get("probes", {}), section="probes")
+    config = resolve(ProbesConfig, section(settings, "probes"), section="probes")
     kind = find_task_class(task)
     if not issubclass(kind, SupervisedTask):
         raise UserError(f"the task {task!r} has no head to train", hint="use pos, ner, nli, paraphrase or topics")
-    probed = kind(resolve(kind.Config, settings.get("task", {}), section="task"))
+    probed = kind(resolve(kind.Config, section(settings, "task"), section="task"))
     sets = []
     for spec in (*train, *eval):
         data, dropped = read_data(probed, spec, lenient, limit)
@@ -106,7 +106,8 @@ def analyze_probes(
     )
     # Only now, so that the previous content of the folder stays if the analysis fails.
     first = encoders[0].model_facts
-    folder.begin(recorded, method=first["method"], model_hash=first["model_hash"])
-    device = encoders[0].encoder.device.type
-    write_analysis(folder, "probes", result, quiet, threads=torch.get_num_threads(), device=device)
+    with folder:
+        folder.begin(recorded, method=first["method"], model_hash=first["model_hash"])
+        device = encoders[0].encoder.device.type
+        write_analysis(folder, "probes", result, quiet, threads=torch.get_num_threads(), device=device)
     return list(result.rows)

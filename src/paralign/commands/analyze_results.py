@@ -51,8 +51,9 @@ def analyze_results(
     rows, notes = results_of(runs)
     result = analysis.analyze(rows)
     result.warnings = [*notes, *result.warnings]
-    folder.begin(settings)
-    write_analysis(folder, name, result, quiet)
+    with folder:
+        folder.begin(settings)
+        write_analysis(folder, name, result, quiet)
     return result
 
 

@@ -86,27 +86,28 @@ def check_corpus(
     )
     overlaps = leaks.results()
     problems = [*(problem for result in results for problem in _problems(result, config)), *_overlaps(overlaps, config)]
-    folder.begin(
-        {
-            "pairs": list(pairs),
-            "text": list(text),
-            "test": list(test),
-            "model": model or "",
-            "limit": limit,
-            "check": config.model_dump(mode="json"),
-            "data": filter.model_dump(mode="json"),
-        }
-    )
-    folder.figure(
-        "check",
-        "check",
-        texts=[_named(result, spec) for result, spec in zip(results, specs, strict=True)],
-        tests=overlaps,
-        faults=problems,
-        short=config.short,
-        ratio=config.ratio,
-    )
-    folder.save(status="done", alarms=problems)
+    with folder:
+        folder.begin(
+            {
+                "pairs": list(pairs),
+                "text": list(text),
+                "test": list(test),
+                "model": model or "",
+                "limit": limit,
+                "check": config.model_dump(mode="json"),
+                "data": filter.model_dump(mode="json"),
+            }
+        )
+        folder.figure(
+            "check",
+            "check",
+            texts=[_named(result, spec) for result, spec in zip(results, specs, strict=True)],
+            tests=overlaps,
+            faults=problems,
+            short=config.short,
+            ratio=config.ratio,
+        )
+        folder.save(status="done", alarms=problems)
     for result in results:
         echo(_summary(result), quiet=quiet)
     for overlap in overlaps:

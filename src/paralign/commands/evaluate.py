@@ -109,35 +109,27 @@ def evaluate(
     read_dev = [read_data(task_instance, spec, lenient, limit) for spec in dev]
     echo_dropped(sum((dropped for _, dropped in [*read, *read_dev]), Counter()), "items", quiet=quiet)
     folder = RunFolder(Path(out), "evaluate", resume=(Path(out) / "run.json").exists(), command=command)
-    encoder = Encoder.from_pretrained(model, allow_causal=task_instance.measures_causal(), quiet=quiet)
-    encoder.to(best_device())
-    head = saved_head(task_instance, encoder, model) if task_instance.trains else None
-    files = [data_files([spec]) for spec in data]
-    inputs = {"eval": list(chain.from_iterable(files)), "model": model_files(model), "dev": data_files(dev)}
-    _check_names(folder, task_instance, tests, files)
-    folder.facts["inputs"] = _with_earlier(inputs, folder.before.get("inputs", {}))
-    model_facts, mapped = _model_facts(encoder, model, system, facts, task_instance.trains, maps)
-    folder.begin(
-        {
-            "maps": mapped,
-            "model": model,
-            **evaluation_settings(task_instance, data, limit, split, lenient, dataset, dev),
-        },
-        **{k: model_facts[k] for k in ("method", "control", "model_hash", "parent")},
-    )
-    head_facts = facts if facts and task_instance.trains else {}
-    recorded = recorded_settings(task_instance) | ({"maps": mapped} if mapped else {})
-    if head_facts:
-        recorded |= fine_tuning_settings(head_facts["made_by"], model_facts["method"])
-    context = RowContext(
-        model_facts,
-        folder.name,
-        Seeds(**model_facts["seeds"]),
-        split,
-        head_facts.get("train"),
-        recorded,
-    )
-    try:
+    with folder:
+        folder.claim()
+        encoder = Encoder.from_pretrained(model, allow_causal=task_instance.measures_causal(), quiet=quiet)
+        encoder.to(best_device())
+        head = saved_head(task_instance, encoder, model) if task_instance.trains else None
+        files = [data_files([spec]) for spec in data]
+        inputs = {"eval": list(chain.from_iterable(files)), "model": model_files(model), "dev": data_files(dev)}
+        model_facts, mapped = _model_facts(encoder, model, system, facts, task_instance.trains, maps)
+        head_facts = facts if facts and task_instance.trains else {}
+        recorded = recorded_settings(task_instance) | ({"maps": mapped} if mapped else {})
+        if head_facts:
+            recorded |= fine_tuning_settings(head_facts["made_by"], model_facts["method"])
+        context = RowContext(
+            model_facts,
+            folder.name,
+            Seeds(**model_facts["seeds"]),
+            split,
+            head_facts.get("train"),
+            recorded,
+        )
+        _check_names(folder, task_instance, tests, files, context)
         chosen_on = [(f"the development data {spec}", items) for spec, (items, _) in zip(dev, read_dev, strict=True)]
         seen = seen_texts(encoder, facts["of"]["model"] if facts else model, task_instance, chosen_on)
         seen += fine_tuned_on(model) if facts else []
@@ -153,27 +145,35 @@ def evaluate(
                     problem += f" ({choice.label} was chosen on development data)"
                     hint += "; --layer instead of --dev sets the layer"
                 raise UserError(f"a map was not used: {problem}", where=given, hint=hint)
-    except BaseException:
-        folder.abandon()
-        raise
-    alarms = dict(folder.before.get("alarms_of", {}))  # warnings belong to rows: they are replaced together
-    for spec, found, entries, rows in zip(data, warnings, files, measured, strict=True):
-        found += fitted_on(maps, entries) + warn_of_scores([row for row, _ in rows])
-        alarms.pop(spec, None)  # of an evaluation without rows
-        alarms[" ".join(rows[0][0].key()) if rows else spec] = found
-    folder.save(  # before the results, so that there are none without their warnings
-        parameters=encoder.parameter_count(),
-        device=encoder.device.type,
-        threads=torch.get_num_threads(),
-        alarms=list(dict.fromkeys(chain.from_iterable(alarms.values()))),
-        alarms_of={key: found for key, found in alarms.items() if found},
-    )
-    all_rows = list(chain.from_iterable(measured))
-    if folder.main:
-        if note := _note_of_replaced(folder.path, [row for row, _ in all_rows]):
-            echo(note, quiet=quiet)
-        write_results(folder.path, all_rows)
-    folder.save(status="done")
+        # Only now, so that the previous content of the folder stays if the evaluation fails.
+        earlier = folder.before.get("inputs", {}) if (folder.path / "results.jsonl").exists() else {}
+        folder.facts["inputs"] = _with_earlier(inputs, earlier)
+        folder.begin(
+            {
+                "maps": mapped,
+                "model": model,
+                **evaluation_settings(task_instance, data, limit, split, lenient, dataset, dev),
+            },
+            **{k: model_facts[k] for k in ("method", "control", "model_hash", "parent")},
+        )
+        alarms = dict(folder.before.get("alarms_of", {}))  # warnings belong to rows: they are replaced together
+        for spec, found, entries, rows in zip(data, warnings, files, measured, strict=True):
+            found += fitted_on(maps, entries) + warn_of_scores([row for row, _ in rows])
+            alarms.pop(spec, None)  # of an evaluation without rows
+            alarms[" ".join(rows[0][0].key()) if rows else spec] = found
+        folder.save(  # before the results, so that there are none without their warnings
+            parameters=encoder.parameter_count(),
+            device=encoder.device.type,
+            threads=torch.get_num_threads(),
+            alarms=list(dict.fromkeys(chain.from_iterable(alarms.values()))),
+            alarms_of={key: found for key, found in alarms.items() if found},
+        )
+        all_rows = list(chain.from_iterable(measured))
+        if folder.main:
+            if note := _note_of_replaced(folder.path, [row for row, _ in all_rows]):
+                echo(note, quiet=quiet)
+            write_results(folder.path, all_rows)
+        folder.save(status="done")
     written = [row for row, _ in all_rows]
     if folder.main:
         keys = {row.key() for row in written}
@@ -238,18 +238,26 @@ def _measure(
 
 
 def _check_names(
-    folder: RunFolder, task: Task, tests: Sequence[tuple[str, str, Any]], files: Sequence[Sequence[Mapping[str, Any]]]
+    folder: RunFolder,
+    task: Task,
+    tests: Sequence[tuple[str, str, Any]],
+    files: Sequence[Sequence[Mapping[str, Any]]],
+    context: RowContext,
 ) -> None:
     """Refuse data whose name is that of other data in the folder, whose scores would be replaced.
 
     Files that were evaluated before may have changed, or be evaluated with another limit.
     """
     known = {entry["path"] for entry in folder.before.get("inputs", {}).get("eval", ())}
-    if not known:
+    if not known or not (folder.path / "results.jsonl").exists():
         return
-    before = {(row.task, row.dataset, row.language): row.settings.get("data") for row in read_results(folder.path)}
+    before = {
+        (row.task, row.dataset, row.language, row.split, row.model_hash): row.settings.get("data")
+        for row in read_results(folder.path)
+    }
     for (spec, name, items), entries in zip(tests, files, strict=True):
-        digest = before.get((task.name, name, task.language(items)))
+        key = (task.name, name, task.language(items), context.split, context.model_facts["model_hash"])
+        digest = before.get(key)
         if digest not in (None, text_digest(task, items)) and not all(entry["path"] in known for entry in entries):
             message = f"other data named {name!r} have scores in {folder.path}, which would be replaced"
             raise UserError(message, where=spec, hint="use another --out, or --dataset NAME")

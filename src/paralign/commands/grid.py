@@ -14,7 +14,7 @@ from paralign.commands.analyze_results import analyze_results
 from paralign.commands.evaluate import evaluate
 from paralign.commands.finetune import finetune
 from paralign.commands.pretrain import PretrainRequest, Scratch, check_unchanged, pretrain
-from paralign.config import Config, merge, parse_override, resolve
+from paralign.config import Config, merge, parse_override, resolve, section
 from paralign.encoder.families import parse_arch
 from paralign.encoder.tokenizer import KINDS
 from paralign.errors import UserError
@@ -118,7 +118,7 @@ def run_grid(
         message = f"unknown section {unknown[0]!r}" if unknown else "no section [grid]"
         hint = "only grid.KEY can be set here; settings of the runs are in the lists grid.pretrain and grid.finetune"
         raise UserError(message, where=recipe, hint=hint)
-    config = resolve(GridConfig, settings["grid"], section="grid")
+    config = resolve(GridConfig, section(settings, "grid"), section="grid")
     spec = parse_text(text)
     if parse_derived(spec.language) is not None:
         raise UserError(

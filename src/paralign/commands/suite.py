@@ -101,7 +101,7 @@ def suite(
         check_task(task, name)
     if not isinstance(models, Mapping):
         raise UserError("the models have no names", hint='models={"base": "FOLDER", "ppa": "FOLDER"}')
-    _check_models(models, control)
+    _check_models(models, control, config.first_seed)
     cells = suite_cells(config, models, out)
     for model in dict.fromkeys(cell.model for cell in cells):
         kinds = [find_task_class(cell.task.task) for cell in cells if cell.model == model]
@@ -163,7 +163,7 @@ def parse_models(texts: Sequence[str]) -> dict[str, str]:
     return models
 
 
-def _check_models(models: Mapping[str, str], control: str | None) -> None:
+def _check_models(models: Mapping[str, str], control: str | None, first_seed: int) -> None:
     """Check the names and folders of the models, and that tables can have a control.
 
     Raises:
@@ -173,8 +173,13 @@ def _check_models(models: Mapping[str, str], control: str | None) -> None:
     if not models:
         raise UserError("no model is given", hint="--model NAME=FOLDER")
     names: dict[str, str] = {}
+    folded: dict[str, str] = {}
     for name, model in models.items():
         check_name(name, "model")
+        if name.casefold() in folded:
+            others = f"{folded[name.casefold()]!r} and {name!r}"
+            raise UserError(f"the models {others} have the same name on some file systems", hint="rename one")
+        folded[name.casefold()] = name
         path = local_folder(model)
         same = str(path.resolve()) if path.exists() else model
         if same in names:
@@ -186,7 +191,7 @@ def _check_models(models: Mapping[str, str], control: str | None) -> None:
         return
     of_base: dict[Any, str] = {}
     for name, model in models.items():
-        provenance = read_provenance(model.replace(SEED, "0"))
+        provenance = read_provenance(model.replace(SEED, str(first_seed)))
         if provenance.get("control"):
             other = of_base.setdefault(provenance.get("origin"), name)
             if other != name:

@@ -27,7 +27,7 @@ from paralign.report.titles import table_title
 
 __all__ = ["Overview", "OverviewRow", "TaskColumn", "TaskScore", "build_overview", "group_by_control"]
 
-SeedOf = Mapping[tuple[str, Unit], int | None]
+SeedOf = Mapping[tuple[str, str, Unit], int | None]
 """The seed of the suite with which a system was measured, by system and unit."""
 
 
@@ -101,7 +101,7 @@ def build_overview(tables: Mapping[str, Sequence[Table]], systems: Sequence[str]
     Args:
         tables: the tables of each task of the suite that has results.
         systems: all systems, in their order.
-        seeds: the seed of each system and unit.
+        seeds: the seed of each task, system and unit.
     """
     headline = {name: [table for table in part if table.key.is_headline] for name, part in tables.items()}
     headline = {name: part for name, part in headline.items() if part}
@@ -120,7 +120,9 @@ def build_overview(tables: Mapping[str, Sequence[Table]], systems: Sequence[str]
         own = {name: [row for table in part for row in table.rows if row.system == system]
                for name, part in shared.items()}  # fmt: skip
         scores = {
-            name: score for name, found in own.items() if found and (score := _task_score(found, shared[name], seeds))
+            name: score
+            for name, found in own.items()
+            if found and (score := _task_score(name, found, shared[name], seeds))
         }
         scored = [row for found in own.values() for row in found]
         references = {row.reference for row in scored or of_tables}
@@ -215,13 +217,13 @@ def _column(name: str, tables: Sequence[Table]) -> TaskColumn:
     return TaskColumn(name, key.metric, key.lower_is_better, all(table.key.scaled for table in tables))
 
 
-def _task_score(rows: Sequence[Row], tables: Sequence[Table], seeds: SeedOf) -> TaskScore | None:
+def _task_score(task: str, rows: Sequence[Row], tables: Sequence[Table], seeds: SeedOf) -> TaskScore | None:
     """Return the mean over the tables of a task. None: a score is undefined, or there is none."""
     ranked = [table.ranked_score(row) for table, row in zip(tables, rows, strict=True)]
     if not all(math.isfinite(score.value) for score in ranked):
         return None
     by_seed = [
-        {seeds.get((row.system, unit)): score for unit, score in found.scores.items()}
+        {seeds.get((task, row.system, unit)): score for unit, score in found.scores.items()}
         for row, found in zip(rows, ranked, strict=True)
     ]
     return mean_score(

@@ -254,6 +254,17 @@ def _read_run(path: Path, name: str) -> Run:
     )
 
 
+def read_facts(folder: Path) -> Run:
+    """Read the ``run.json`` of a run alone.
+
+    Raises:
+        UserError: if it cannot be read.
+    """
+    path = folder.resolve()
+    facts = _read_info(path / "run.json", logs=False)
+    return Run(path.name, path, facts, True, None, logs={}, rows=(), truncated=(), figures={})
+
+
 def _read_figure(path: Path) -> Mapping[str, Any]:
     hint = "run the analysis again, or remove the file"
     data = read_object(path, hint)
@@ -261,7 +272,8 @@ def _read_figure(path: Path) -> Mapping[str, Any]:
     return data
 
 
-def _read_info(path: Path) -> RunInfo:
+def _read_info(path: Path, *, logs: bool = True) -> RunInfo:
+    """Read a ``run.json``; with ``logs``, check that they have not changed."""
     facts = read_object(path, "restore the file, or remove it")
     try:
         info = RunInfo.model_validate(facts)
@@ -269,7 +281,7 @@ def _read_info(path: Path) -> RunInfo:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         raise UserError(f"{key + ': ' if key else ''}{first['msg']}", where=path) from error
-    for name, digest in info.logs.items():
+    for name, digest in info.logs.items() if logs else ():
         log = path.parent / name
         if log.is_file() and file_digest(log) != digest:
             raise UserError(DAMAGED, where=log, hint="restore the file, or remove it")

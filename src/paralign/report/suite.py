@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from paralign.errors import UserError
 from paralign.report.cells import Unit
 from paralign.report.controls import control_systems
 from paralign.report.csv_files import tables_csv
@@ -23,7 +25,7 @@ from paralign.report.formatted_table import (
 from paralign.report.number_format import format_duration, format_score, join_names
 from paralign.report.overview import Overview, OverviewRow, TaskScore, build_overview, group_by_control
 from paralign.report.page import build_page
-from paralign.report.runs import Run, read_runs
+from paralign.report.runs import Run, read_facts, read_runs
 from paralign.report.tables import Table, build_tables
 from paralign.report.titles import metric_name
 from paralign.report.write import ReportPaths, write_page
@@ -119,20 +121,20 @@ def _tables(task: str, runs: Sequence[Run], controls: set[str]) -> list[Table]:
 
 
 def _trained(folders: Mapping[Path, str]) -> list[Run]:
-    """Return the runs that trained the encoders, for their cost, without their logs."""
-    read = [(read_runs([folder])[0], system) for folder, system in folders.items()]
-    return [
-        replace(run, name=f"training/{run.name}", encoder_label=system, figures={}, logs={}, rows=())
-        for run, system in read
-    ]
+    """Return the runs that trained the encoders, for their cost; those without a readable ``run.json`` are left out."""
+    runs = []
+    for folder, system in folders.items():
+        with suppress(UserError):
+            runs.append(replace(read_facts(folder), name=f"training/{folder.resolve().name}", encoder_label=system))
+    return runs
 
 
-def _seeds(cells: Sequence[ReportCell], runs: Mapping[str, Sequence[Run]]) -> dict[tuple[str, Unit], int | None]:
-    """Return the seed of the suite of each system and unit."""
+def _seeds(cells: Sequence[ReportCell], runs: Mapping[str, Sequence[Run]]) -> dict[tuple[str, str, Unit], int | None]:
+    """Return the seed of the suite of each task, system and unit."""
     seed_of = {cell.folder.resolve(): cell.seed for cell in cells}
     return {
-        (run.system_of(row), (row.seeds, row.model_hash)): seed_of[run.path]
-        for of_task in runs.values()
+        (task, run.system_of(row), (row.seeds, row.model_hash)): seed_of[run.path]
+        for task, of_task in runs.items()
         for run in of_task
         for row in run.rows
     }

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, is_dataclass
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, Self
 
 from paralign.config import difference, dump_toml, load_toml
 from paralign.console import is_command_line, is_main_process
@@ -69,7 +69,7 @@ class RunFolder:
                 raise UserError("the output folder is in use", where=path, hint=hint)
         self.resumed = used
         self._lock: int | None = None
-        self._begun = False
+        self._begun = self._created = False
         self.before = before
         """Contents of ``run.json`` when the run was resumed."""
         self.facts: dict[str, Any] = ({} if fresh else before) | {
@@ -136,24 +136,35 @@ class RunFolder:
             message = f"the output folder has results of other settings: {changed}"
             raise UserError(message, where=self.path, hint="use another --out, or remove this folder")
 
-    def begin(self, settings: Mapping[str, Any], **facts: Any) -> None:
-        """Create the folder and write the resolved settings and the first facts.
+    def claim(self) -> None:
+        """Create the folder and lock it against other processes. Nothing is written: it can still be abandoned.
 
         Raises:
             UserError: if the folder cannot be created, is locked by another process, or another process has written to
                 it since this object was made: its facts would be lost.
         """
+        if not self.main:
+            return
+        self._created = self._created or not self.path.exists()
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"cannot create the output folder: {error.strerror}", where=self.path) from error
+        self._lock_folder()
+        if not self._begun and self._read() != self._found:
+            self._unlock()
+            hint = "run the command again"
+            raise UserError("another process has just written this folder", where=self.path, hint=hint)
+
+    def begin(self, settings: Mapping[str, Any], **facts: Any) -> None:
+        """Create the folder and write the resolved settings and the first facts.
+
+        Raises:
+            UserError: as :meth:`claim`.
+        """
         self.facts |= facts
+        self.claim()
         if self.main:
-            try:
-                self.path.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise UserError(f"cannot create the output folder: {error.strerror}", where=self.path) from error
-            self._lock_folder()
-            if not self._begun and self._read() != self._found:
-                self._unlock()
-                hint = "run the command again"
-                raise UserError("another process has just written this folder", where=self.path, hint=hint)
             self._begun = True
             self.save()  # first, because a folder with run.json can be resumed
             _write(self.path / "config.toml", dump_toml(settings))
@@ -196,6 +207,14 @@ class RunFolder:
             os.close(self._lock)
             self._lock = None
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Abandon the run if the block raises."""
+        if kind is not None:
+            self.abandon()
+
     def abandon(self) -> None:
         """End a run that failed.
 
@@ -204,6 +223,9 @@ class RunFolder:
         """
         if not self._begun or not self.main:
             self._unlock()
+            if self._created:
+                with suppress(OSError):
+                    self.path.rmdir()
             return
         trained = [*self.path.rglob("checkpoints/step-????????"), *self.path.glob("results.jsonl")]
         trained += [log for log in self.path.rglob("log.jsonl") if log.stat().st_size]

@@ -115,6 +115,8 @@ def load_recipe(name: str, extended_by: tuple[str, ...] = ()) -> dict[str, Any]:
     if base is not None:
         if not isinstance(base, str):
             raise UserError(f"'extends' must be the name of a recipe, not {base!r}", where=name)
+        if base.endswith(".toml"):  # next to the recipe that extends it
+            base = str(Path(name).parent / Path(base).expanduser())
         recipe = merge(_without_name(load_recipe(base, (*extended_by, name)), recipe), recipe)
     return recipe
 
@@ -177,7 +179,7 @@ def check_epochs(recipe: Mapping[str, Any], overriding: Mapping[str, Any], where
     Raises:
         UserError: naming both.
     """
-    steps, chosen = recipe.get("training", {}).get("steps"), overriding.get("training", {})
+    steps, chosen = section(recipe, "training").get("steps"), section(overriding, "training")
     if steps is not None and "epochs" in chosen and "steps" not in chosen:
         message = f"training.epochs has no effect: the recipe sets training.steps to {steps}"
         raise UserError(message, where=where, hint="--set training.steps=N")

@@ -110,7 +110,8 @@ def load_suite(
         raise UserError("[task] is a single table", where=name, hint="write [[task]], for each task")
     if data is not None and not data.is_dir():
         raise UserError("no such data folder", where=data, hint="--data FOLDER")
-    for number, task in enumerate(settings.get("task") or [], 1):
+    given = settings.get("task")
+    for number, task in enumerate(given if isinstance(given, list) else [], 1):
         if isinstance(task, dict):
             named = repr(task["name"]) if isinstance(task.get("name"), str) else f"number {number}"
             resolve(SuiteTask, task, where=f"{name}: task {named}")
@@ -120,7 +121,7 @@ def load_suite(
     tasks: dict[str, SuiteTask] = {}
     for task in config.task:
         filled = _filled(task, name, data, limit)
-        if filled.name in tasks:
+        if filled.name.casefold() in {name.casefold() for name in tasks}:
             hint = 'give one of them another name = "..."'
             raise UserError(f"two tasks have the name {filled.name!r}", where=name, hint=hint)
         tasks[filled.name] = filled

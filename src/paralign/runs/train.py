@@ -134,17 +134,17 @@ class PreparedTraining:
         if any(kind.needs_logits for kind in objective_classes(self.config)):
             self.encoder.head_is_new = False
         final = folder.path / "encoder"
-        facts = self._facts(outcome)
-        if self.trainer.rank == 0:
-            try:
+        try:
+            facts = self._facts(outcome)
+            if self.trainer.rank == 0:
                 with atomic_folder(final, replace=True) as part:
                     self.encoder.save_pretrained(part, weights=self.config.weights)
                     facts["model_hash"] = self.encoder.digest()  # of the weights as rounded for the file
                     write_card(part, facts, head=self.encoder.has_head)
                     write_digests(part)
-            except BaseException:
-                folder.save(status="stopped")  # the run can be resumed from its last checkpoint
-                raise
+        except BaseException:
+            folder.save(status="stopped")  # the run can be resumed from its last checkpoint
+            raise
         folder.save(
             status="done",
             logs={"log.jsonl": file_digest(folder.path / "log.jsonl")} if folder.main else {},
