@@ -109,6 +109,26 @@ def test_lines_that_are_dropped_at_the_end_of_standard_input_have_a_line(tmp_pat
     assert (tmp_path / "out").read_text() == "\n0-0 1-1\n\n0-0\n\n\n"
 
 
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"w1\tW1x\rw2\tW2x\r", "-:1: the lines end with CR only"),
+        (
+            b"0.5\tw1\tW1x\n0.7\tw2\tW2x\n",
+            "-:1: column 1 holds numbers, such as scores; the text is in columns 2",
+        ),
+    ],
+)
+def test_layouts_that_files_may_not_have_are_refused_on_standard_input(
+    tmp_path, kept, monkeypatch, capsys, data, message
+):
+    for lenient in ([], ["--lenient"]):
+        monkeypatch.setattr(sys, "stdin", type("Input", (), {"buffer": io.BytesIO(data)}))
+        assert main(["words", "--pairs", "en-de=-", "--load", str(kept), "--out", "-", *lenient]) == 2
+        output = capsys.readouterr()
+        assert (output.out, message in output.err) == ("", True)
+
+
 @pytest.mark.parametrize("method", ["intersect", "union"])
 def test_links_in_python_can_be_symmetrized(tmp_path, kept, method):
     rows = toy(20, seed=1)

@@ -59,6 +59,22 @@ def test_a_translation_memory_is_refused_without_its_languages(tmp_path, name):
         list(iter_sentences(tmp_path / name))
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("en:qqq=m.tmx", "'qqq'"),
+        ("en=no.txt", "no.txt: no such file"),
+        ("a=b=c", "cannot read the languages in"),
+    ],
+)
+def test_a_spec_that_cannot_be_read_says_why(tmp_path, monkeypatch, text, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=message):
+        excluded_sentences([parse_source(text)])
+    (tmp_path / text).write_text("A sentence here.\n")
+    assert parse_source(text) == Path(text)
+
+
 def test_a_translation_memory_with_its_languages(tmp_path):
     path = tmp_path / "m.tmx"
     write_lines(path, to_tmx_lines([("one", "eins"), ("two", "zwei")], ("en", "de")))

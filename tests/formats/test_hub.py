@@ -2,6 +2,7 @@
 
 import builtins
 import json
+from collections import Counter
 
 import datasets
 import pytest
@@ -51,6 +52,19 @@ def test_splits(folders):
 def test_the_other_way_round(folders):
     found = list(read_pairs(parse_pairs(f"de-en=hub:{folders}/json")))
     assert [(pair.source, pair.target) for pair in found][:2] == [("Hallo!", "Hi."), ("zwei", "two")]
+
+
+def test_texts_that_are_too_long(tmp_path):
+    rows = [("a", "b"), ("ä" * 32_768, "c"), ("d", "e" * 65_535)]
+    data = datasets.Dataset.from_list([{"eng": a, "deu": b, "text": a} for a, b in rows])
+    data.to_json(tmp_path / "train.jsonl")
+    for read in (lambda **more: read_pairs(parse_pairs(f"en-de=hub:{tmp_path}"), **more),
+                 lambda **more: read_text(parse_text(f"en=hub:{tmp_path}"), **more)):  # fmt: skip
+        with pytest.raises(UserError, match="the text is longer than 65,535 bytes"):
+            list(read())
+        dropped = Counter()
+        assert len(list(read(lenient=True, dropped=dropped))) == 2
+        assert dropped == {"line too long": 1}
 
 
 def test_plain_text(folders, tmp_path):

@@ -137,6 +137,23 @@ def test_truncated_gzip(tmp_path: Path, cut: int) -> None:
         assert got
 
 
+@pytest.mark.parametrize("place", [-5, 3000])
+def test_lines_before_the_damage_of_gzip_are_kept(tmp_path: Path, place: int) -> None:
+    lines = [f"line {n} {n * n * 7919 % 1009}" for n in range(2000)]
+    whole = bytearray(gzip.compress(("\n".join(lines) + "\n").encode()))
+    whole[place] ^= 0xFF
+    file = tmp_path / "a.gz"
+    file.write_bytes(whole)
+    dropped: Counter[str] = Counter()
+    got = [line for _, line in read_lines(file, lenient=True, dropped=dropped)]
+    assert dropped == {"damaged gzip": 1}
+    same = [a == b for a, b in zip(got, lines, strict=False)]
+    assert (len(got) == 2000 and all(same)) if place == -5 else all(same[:300])
+    assert len(got) >= 300
+    with pytest.raises(UserError, match=rf"a\.gz:{len(got) + 1}: damaged gzip"):
+        list(read_lines(file))
+
+
 def test_damaged_and_foreign_gzip(tmp_path: Path) -> None:
     whole = bytearray(gzip.compress(b"a\nb\n"))
     whole[-5] ^= 1  # the check sum

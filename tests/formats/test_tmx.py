@@ -237,6 +237,16 @@ def test_a_memory_without_a_pair_says_why(tmp_path, units, lenient, message):
         texts(memory(tmp_path, *units), lenient=lenient)
 
 
+def test_an_error_behind_what_is_wanted_comes_after_it(tmp_path):
+    file = memory(
+        tmp_path, *(unit(("en", f"a {k}"), ("de", f"b {k}")) for k in range(3)), unit(("en", "a & b"), ("de", "c"))
+    )
+    found = read_pairs(parse_pairs(f"en-de={file}"))
+    assert [next(found).source for _ in range(3)] == ["a 0", "a 1", "a 2"]
+    with pytest.raises(UserError, match=r"a\.tmx:\d+: "):
+        next(found)
+
+
 # -- words
 
 PRETTY = """    <tu>

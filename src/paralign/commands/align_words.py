@@ -117,7 +117,7 @@ def align_words(
             raise UserError(message, where=other.path, hint="give the same languages in the same order")
     if gold is None and scores is not None:
         raise UserError("there is no score to write to --scores", hint="add --gold")
-    check_gold_options(gold, flipped, one_based and links is None)
+    check_gold_options(gold, flipped, one_based and links is None, tokenized)
     scores = f"{out}.scores.json" if gold is not None and scores is None else scores
     others = [path for path in (gold, links) if path is not None]
     outputs = [path for path in (out, scores, posteriors) if path is not None]
@@ -254,8 +254,8 @@ def echo_language_warnings(specs: Sequence[PairSpec | TextSpec], quiet: bool) ->
         echo(f"WARNING {warning}", quiet=quiet)
 
 
-def check_gold_options(gold: str | Path | None, flipped: bool, one_based: bool) -> None:
-    """Refuse options that say how gold links are written where there are none.
+def check_gold_options(gold: str | Path | None, flipped: bool, one_based: bool, tokenized: bool = False) -> None:
+    """Refuse options that say how gold links are written where there is no file of them.
 
     Raises:
         UserError: naming the option.
@@ -263,6 +263,9 @@ def check_gold_options(gold: str | Path | None, flipped: bool, one_based: bool) 
     if gold is None and (flipped or one_based):
         option = "--flipped" if flipped else "--one-based"
         raise UserError(f"{option} describes gold links, but none are given", hint="add --gold, or remove it")
+    if str(gold) == "smallworld" and (flipped or one_based or tokenized):
+        option = "--flipped" if flipped else "--one-based" if one_based else "--tokenized"
+        raise UserError(f"{option} does not fit the gold links of the small world", hint="remove it")
 
 
 def _write_score(path: Path, score: AlignmentScore, facts: Mapping[str, Any]) -> None:

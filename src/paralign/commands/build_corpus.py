@@ -25,7 +25,7 @@ from paralign.folders import check_can_create
 from paralign.runs.corpus import build_corpus as build_store
 from paralign.runs.corpus import check_languages_or_warn, kept_lines
 from paralign.runs.inputs import data_files, file_entries
-from paralign.sources.specs import check_separate_pipes, parse_pairs, parse_text
+from paralign.sources.specs import check_readable_again, check_separate_pipes, expand_home, parse_pairs, parse_text
 from paralign.version import __version__
 
 __all__ = ["EXECUTORS", "CorpusRequest", "build_corpus"]
@@ -133,6 +133,11 @@ def _has_other_files(out: Path) -> bool:
     return any(path.name not in own and not path.name.startswith(f".{PLAN}") for path in out.iterdir())
 
 
+def _path_of(text: str) -> str:
+    """Return the path of a test file, with or without languages."""
+    return text if Path(text).exists() else expand_home(text).rpartition("=")[2].strip()
+
+
 def _entries(source: Source) -> list[dict[str, Any]]:
     """Return the files of test sentences, by digest."""
     return file_entries([source]) if isinstance(source, str | Path) else data_files([source])
@@ -144,6 +149,8 @@ class _Texts:
     def __init__(self, request: CorpusRequest) -> None:
         if bool(request.pairs) == bool(request.text):
             raise UserError("use either --pairs or --text")
+        if request.tokenized and request.text:
+            raise UserError("--tokenized has no effect with --text", hint="remove it")
         settings = merge({"data": {"limit": request.limit}}, *map(parse_override, request.overrides))
         check_sections(settings, "data")
         check_separate_pipes([*request.pairs, *request.text, *request.exclude])
@@ -191,6 +198,7 @@ class _ShardedCorpus:
         if self.texts.config.limit is not None:
             message = "data.limit keeps the first pairs of the whole text, which a single shard cannot determine"
             raise UserError(message, hint="leave --limit out, or build one store without --shards")
+        check_readable_again(map(_path_of, request.exclude), "every shard reads the test sentences")
         self._before = plan
 
     def _plan(self, *, one_shard: bool = False) -> ShardPlan:

@@ -8,10 +8,10 @@ from itertools import islice
 from typing import IO
 
 from paralign.errors import UserError
-from paralign.formats.delimited import check_header, is_bars_line, is_tabs_line, split_sides
+from paralign.formats.delimited import check_columns, check_header, is_bars_line, is_tabs_line, split_sides
 from paralign.formats.item_errors import ItemError, raise_or_drop
 from paralign.formats.json_lines import is_json_line
-from paralign.formats.lines import MAX_LINE, decode_lines
+from paralign.formats.lines import MAX_LINE, decode_lines, has_one_line, old_mac_error
 from paralign.formats.streams import check_plain
 from paralign.text.normalization import normalize, normalize_tokens
 
@@ -59,6 +59,8 @@ def texts_of_lines(
         rest = data[end:][: MAX_LINE + 2]  # a line that is too long stays too long when it is cut
         if not end:
             continue
+        if not count and not more and has_one_line(data):
+            raise old_mac_error("-")
         texts: list[str] = []
         lines = decode_lines(data[:end].removesuffix(b"\n"), "-", count, lenient, dropped)
         for number, line in islice(lines, None if limit is None else limit - count):
@@ -66,6 +68,7 @@ def texts_of_lines(
             try:
                 if separator is None and line is not None and (separator := _separator_of(line)):
                     check_header(line, separator, languages, number)
+                    check_columns([line.split(separator)], "-", number, separator)
                 if line is not None:
                     sides = split_sides(line, separator or "\t", number)
             except ItemError as error:

@@ -23,6 +23,7 @@ from paralign.errors import file_location
 from paralign.formats.item_errors import OrderedCounts
 from paralign.formats.tmx import is_tmx
 from paralign.languages import base_language
+from paralign.sources.line_numbers import lines_are_pairs
 from paralign.sources.readers import read_rows
 from paralign.sources.specs import PairSpec, TextSpec
 from paralign.text.normalization import comparison_key
@@ -172,7 +173,8 @@ def check_text(
             kept, keys = checker.add(lines, rows)
             if leaks is not None:
                 for side in range(len(spec.languages)):
-                    path = spec.paths[min(side, len(spec.paths) - 1)] if spec.paths else spec.path
+                    files = spec.paths if lines_are_pairs(spec) else spec.paths[:1]  # the lines are those of the first
+                    path = files[min(side, len(files) - 1)] if files else spec.path
                     where_kept = [file_location(path, lines[k]) for k in kept]
                     leaks.search([rows[k][side] for k in kept], [key[side] for key in keys], where_kept)
             if tokenize is not None:

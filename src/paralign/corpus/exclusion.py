@@ -45,14 +45,22 @@ def parse_source(text: str) -> Source:
 
     >>> parse_source("en-de=memory.tmx").languages
     ('en', 'de')
+
+    Raises:
+        UserError: for a text with ``=`` that is neither a spec nor a file.
     """
-    if "=" in text and not Path(text).exists():
-        for parse in (parse_pairs, parse_text):
-            try:
-                return parse(text)
-            except UserError:
-                pass
-    return Path(expand_home(text))
+    if "=" not in text or Path(text).exists():
+        return Path(expand_home(text))
+    for parse in (parse_pairs, parse_text):
+        try:
+            return parse(text)
+        except UserError as error:
+            if parse is parse_pairs:
+                first = error
+    path = Path(expand_home(text))
+    if path.exists():
+        return path
+    raise first
 
 
 def excluded_sentences(sources: Iterable[Source], *, lenient: bool = False) -> tuple[HashSet, list[dict[str, Any]]]:

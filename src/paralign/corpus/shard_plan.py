@@ -15,6 +15,7 @@ from paralign.config import difference
 from paralign.corpus.store import PLAN
 from paralign.digests import check_schema, digested, file_digest, object_digest, read_object
 from paralign.errors import UserError
+from paralign.folders import is_special
 from paralign.formats.archives import archive_of
 from paralign.sources.line_numbers import line_count
 from paralign.sources.readers import read_rows
@@ -68,10 +69,10 @@ def parse_shard(text: str) -> tuple[int, int]:
 
 
 def source_file(path: str) -> dict[str, Any]:
-    """Return size and hash of a source file; for standard input only the path."""
-    if path == "-":
-        return {"path": path}
+    """Return size and hash of a source file; for standard input and pipes only the path."""
     file = archive_of(path)
+    if path == "-" or is_special(file):
+        return {"path": path}
     return {"path": path, "bytes": file.stat().st_size, "blake2b": file_digest(file)}
 
 

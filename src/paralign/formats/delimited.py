@@ -14,6 +14,7 @@ from paralign.text.language_tags import find_tag
 __all__ = [
     "BARS",
     "HEAD_LINES",
+    "check_columns",
     "check_header",
     "check_tsv_head",
     "check_tsv_text",
@@ -127,7 +128,7 @@ def _check_head(head: Sequence[tuple[int, str]], path: str, separator: str, leni
     """Check the layout of the first lines."""
     rows = [line.split(separator) for _, line in head if separator in line]
     number = next((number for number, line in head if separator in line), 1)
-    _check_columns(rows, path, number, separator)
+    check_columns(rows, path, number, separator)
     if not lenient:
         _check_quotes(rows, path, number)
 
@@ -152,8 +153,18 @@ def check_header(line: str, separator: str, languages: tuple[str, str], number: 
         raise ItemError("header", message, number, "remove it")
 
 
-def _check_columns(rows: Sequence[Sequence[str]], path: str, number: int, separator: str) -> None:
-    """Refuse a file with numbers, such as scores or ids, in the columns from which text is read."""
+def check_columns(rows: Sequence[Sequence[str]], path: str, number: int, separator: str) -> None:
+    """Refuse a file with numbers, such as scores or ids, in the columns from which text is read.
+
+    Args:
+        rows: columns of the first lines.
+        path: the file.
+        number: of the first line, for errors.
+        separator: a tab or ``|||``.
+
+    Raises:
+        UserError: naming the column.
+    """
     rows = rows[1:] if len(rows) > 1 and not any(map(_NUMBER.fullmatch, rows[0])) else rows  # without a header
     width = min(map(len, rows), default=0)
     numbers = [k for k in range(width) if all(_NUMBER.fullmatch(row[k]) for row in rows)]

@@ -12,6 +12,7 @@ from typing import Any
 from paralign.errors import UserError
 from paralign.formats.item_errors import ItemError, check_surrogates, raise_or_drop
 from paralign.formats.json_lines import TranslationFields, language_keys, row_number_hint
+from paralign.formats.lines import MAX_LINE
 from paralign.text.language_tags import best_variant
 
 __all__ = ["is_hub", "read_hub_pairs", "read_hub_text"]
@@ -50,7 +51,9 @@ def read_hub_pairs(
     fields = TranslationFields(languages)
     for number, row in _rows(path):
         try:
-            yield number, *fields.texts(row, number)
+            source, target = fields.texts(row, number)
+            _check_length(number, source, target)
+            yield number, source, target
         except ItemError as error:
             raise_or_drop(error, path, "row", lenient=lenient, dropped=dropped)
 
@@ -66,9 +69,16 @@ def read_hub_text(path: str, language: str, *, lenient: bool, dropped: Counter[s
     """
     for number, row in _rows(path):
         try:
-            yield number, _text(row, language, number)
+            text = _text(row, language, number)
+            _check_length(number, text)
+            yield number, text
         except ItemError as error:
             raise_or_drop(error, path, "row", lenient=lenient, dropped=dropped)
+
+
+def _check_length(number: int, *texts: str) -> None:
+    if any(len(text) > MAX_LINE or len(text.encode()) > MAX_LINE for text in texts):
+        raise ItemError("line too long", f"the text is longer than {MAX_LINE:,} bytes", number)
 
 
 def _text(row: Mapping[str, Any], language: str, number: int) -> str:

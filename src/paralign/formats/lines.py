@@ -11,7 +11,7 @@ import numpy as np
 from paralign.errors import UserError, file_location
 from paralign.formats.streams import DamagedStream, decompressed_blocks, open_input, open_output
 
-__all__ = ["MAX_LINE", "decode_lines", "numbered_lines", "read_lines", "write_lines"]
+__all__ = ["MAX_LINE", "decode_lines", "has_one_line", "numbered_lines", "old_mac_error", "read_lines", "write_lines"]
 
 MAX_LINE = 65_535
 """Longest line in bytes, without its end: the position of a character in it fits into 16 bits."""
@@ -69,12 +69,9 @@ def numbered_lines(
                 return  # the current line is incomplete
             data = rest + (block or b"")
             end = len(data) if block is None else data.rfind(b"\n") + 1
-            if not number and end == len(data) <= MAX_LINE and _has_one_line(data):
+            if not number and end == len(data) and (block is None or len(data) <= MAX_LINE) and has_one_line(data):
                 if block is None:
-                    hint = f"convert it: tr '\\r' '\\n' < {name} > NEW"
-                    raise UserError(
-                        "the lines end with CR only, as on old Macs", where=file_location(name, 1), hint=hint
-                    )
+                    raise old_mac_error(name)
                 end = 0  # more lines may follow
             # A line that is too long stays too long when it is cut here; this bounds the memory.
             rest = data[end:][: longest + len(_BOM) + 2]
@@ -120,7 +117,13 @@ def decode_lines(
         yield current, _decode_line(raw.removesuffix(b"\r"), name, current, lenient, dropped, longest)
 
 
-def _has_one_line(data: bytes) -> bool:
+def old_mac_error(name: str) -> UserError:
+    """Return the error for a file whose lines end with CR only."""
+    hint = f"convert it: tr '\\r' '\\n' < {name} > NEW"
+    return UserError("the lines end with CR only, as on old Macs", where=file_location(name, 1), hint=hint)
+
+
+def has_one_line(data: bytes) -> bool:
     """Return whether the data are one line with carriage returns in it, several if it ends like other lines."""
     return b"\n" not in data[:-1] and data.rstrip(b"\r\n").count(b"\r") > data.endswith(b"\n")
 

@@ -159,11 +159,12 @@ def count_lines(path: str, paths: tuple[str, ...], languages: tuple[str, ...]) -
         ``None`` for other formats and for what cannot be read twice.
     """
     files = paths or (path,)
-    if not has_pair_per_line(path, paths) or not Path(files[0]).is_file():
+    if not has_pair_per_line(path, paths) or not all(Path(file).is_file() for file in files):
         return None
     if is_archive(files[0]) and len(languages) == 2:
         files = aligned_members(files[0], (languages[0], languages[1]))
-    return sum(1 for _ in numbered_lines(files[0], lenient=True))
+    # One of two files may be truncated.
+    return max(sum(1 for _ in numbered_lines(file, lenient=True)) for file in files)
 
 
 def _format_of(files: tuple[str, ...]) -> ParallelFormat:

@@ -85,6 +85,6 @@ def _sentence(block: Block, line: int) -> _Sentence:
     values = comments(block)
     if not values.get("sent_id"):
         raise ItemError("missing sent_id", "the sentence has no '# sent_id = ...'", line)
-    text = normalize(values.get("text", "")) or tree_of(block).text
+    text = normalize(values.get("text", "")) or tree_of(block, labeled=False).text
     check_forms(text, line)
     return _Sentence(line, values["sent_id"], text)

@@ -8,9 +8,9 @@ import re
 import sys
 import zlib
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from paralign.errors import UserError
 from paralign.folders import atomic_file
@@ -34,6 +34,8 @@ _SKIPPABLE, _SKIPPABLE_HEADER = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18"), 8
 """First bytes of a zstd frame without content, and the size of its header, which ends with the size of the rest."""
 _LARGEST_WINDOW = 1 << 31
 """That of ``zstd --long=31``; memory is used for the window that a file declares."""
+_GZIP_STEP = 1 << 15
+"""Bytes of gzip decompressed at a time."""
 _ZSTD_STEP = 1 << 12
 """Bytes of zstd decompressed at a time: they can grow by a factor of at most 32,768."""
 # Patterns of the first bytes of other containers: read as text they would only give a puzzling message.
@@ -165,22 +167,33 @@ def _inflate(stream: IO[bytes], data: bytes) -> Iterator[bytes]:
         if not data.startswith(_GZIP):
             raise DamagedStream("foreign bytes after the gzip data")
         # With a truncated file, the reader of the gzip module loses the last block; zlib does not.
-        member = zlib.decompressobj(wbits=31)
+        member, at = zlib.decompressobj(wbits=31), 0
         while not member.eof:
+            if at == len(data):
+                data, at = stream.read(_BLOCK), 0
+            step, before = data[at : at + _GZIP_STEP], member.copy()
             try:
-                block = member.decompress(data, _BLOCK)
-                data = member.unconsumed_tail or (b"" if member.eof else stream.read(_BLOCK))
-                cut = not data and not member.eof
-                block += member.flush() if cut else b""
+                block = member.decompress(step, _BLOCK) if step else member.flush()
             except zlib.error:
+                yield _until_damage(before, step)
                 raise DamagedStream("damaged gzip") from None
+            at += len(step) - len(member.unconsumed_tail)
             if block:
                 yield block
-            if cut:
+            if not step:
                 raise DamagedStream("truncated gzip")
-        data = member.unused_data.lstrip(b"\0")
+        data = (member.unused_data + data[at:]).lstrip(b"\0")
         while len(data) < len(_GZIP) and (more := stream.read(_BLOCK)):
             data = (data + more).lstrip(b"\0")
+
+
+def _until_damage(member: Any, data: bytes) -> bytes:
+    """Return what can be decompressed of data that are damaged somewhere: the output of a call that fails is lost."""
+    out = b""
+    with suppress(zlib.error):
+        for k in range(len(data)):
+            out += member.decompress(data[k : k + 1])
+    return out
 
 
 def _unzstd(stream: IO[bytes], data: bytes) -> Iterator[bytes]:

@@ -6,6 +6,7 @@ import re
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from html.entities import html5
+from itertools import chain
 from xml.parsers import expat
 
 from paralign.errors import UserError, file_location
@@ -75,10 +76,14 @@ def read_tmx(
     units = _Units(path, languages, lenient)
     with open_input(path) as stream:
         try:
-            for block in utf8_blocks(decompressed_blocks(stream, path, utf16=True), path):
-                units.feed(block)
-                yield from units.ready(count)
-            units.feed(b"", end=True)
+            for block in chain(utf8_blocks(decompressed_blocks(stream, path, utf16=True), path), [None]):
+                try:
+                    units.feed(block or b"", end=block is None)
+                except UserError:
+                    yield from units.ready(count)  # those before it, which may be all that are wanted
+                    raise
+                if block is not None:
+                    yield from units.ready(count)
         except DamagedStream as error:
             if not lenient:
                 hint = "download the file again, or keep what can be read with --lenient"
