@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import zipfile
 from pathlib import Path
 
@@ -17,12 +18,15 @@ from paralign.__main__ import main, run
 from paralign.cli import listing
 from paralign.commands.analyze_encoders import analyze_encoders
 from paralign.console import printable
+from paralign.corpus.store import TokenStore
 from paralign.errors import UserError
 from paralign.formats.links import read_gold
 from paralign.languages.dictionary import Dictionary
 from paralign.runs.folder import RunFolder
 from paralign.runs.model_folder import describe_model, saved_head, saved_task
 from paralign.runs.settings import load_recipe, run_settings
+from paralign.sources.readers import read_pairs
+from paralign.sources.specs import parse_pairs
 
 ALIGN = ["align", "--model", "{base}", "--out", "{tmp}/out", "--pairs", "en-de=smallworld:0-60", "--quiet"]
 
@@ -48,6 +52,33 @@ def test_recipes_that_extend_themselves(tmp_path, capsys, monkeypatch):
     assert "extends itself: c.toml -> d.toml -> c.toml" in refused([*words, "b.toml"], tmp_path, capsys)
     Path("e.toml").write_text("extends = 3\n")
     assert "'extends' must be the name of a recipe, not 3" in refused([*words, "e.toml"], tmp_path, capsys)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_store_can_be_built_from_a_pipe(tmp_path, base):
+    os.mkfifo(tmp_path / "pipe")
+    text = "".join(f"{pair.source}\t{pair.target}\n" for pair in read_pairs(parse_pairs("en-de=smallworld:0-50")))
+    threading.Thread(target=(tmp_path / "pipe").write_text, args=(text,), daemon=True).start()
+    words = ["corpus", "build", "--model", str(base), "--pairs", f"en-de={tmp_path}/pipe", "--set", "data.min_pieces=1"]
+    assert main([*words, "--out", str(tmp_path / "store"), "--quiet"]) == 0
+    assert len(TokenStore.open(tmp_path / "store")) == 50
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (
+            ["--pairs", "en-de=smallworld:0-9", "--shards", "2", "--exclude", "-"],
+            "standard input can be read only once",
+        ),
+        (["--pairs", "en-de=smallworld:0-9", "--shards", "2", "--exclude", "en= -"], "standard input can be read only"),
+        (["--text", "en=smallworld:0-9", "--tokenized"], "--tokenized has no effect with --text"),
+    ],
+)
+def test_mistakes_of_corpus_build(tmp_path, base, capsys, more, message):
+    assert main(["corpus", "build", "--model", str(base), "--out", str(tmp_path / "store"), *more]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "store").exists()
 
 
 def test_a_recipe_extends_one_in_its_own_folder(tmp_path, monkeypatch):

@@ -268,6 +268,22 @@ def test_faults_are_told_with_their_places_and_exit_code(world, capsys):
     assert main(["corpus", "check", *arguments, "--set", "check.leaks=0.5", "--out", str(folder / "out")]) == 0
 
 
+def test_leaks_in_treebanks_are_at_lines_of_the_first(tmp_path, capsys):
+    """Of two treebanks, whose sentences may have another order, only the lines of the first are known."""
+    sentences = ["A first long sentence here .", "And a second long one here ."]
+    for name, order in (("en", (0, 1)), ("de", (1, 0))):
+        trees = []
+        for k in order:
+            words = f"{name} {sentences[k]}".split()
+            rows = (f"{n}\t{word}\t_\t_\t_\t_\t_\t_\t_\t_\n" for n, word in enumerate(words, 1))
+            trees.append(f"# sent_id = {k}\n" + "".join(rows) + "\n")
+        (tmp_path / f"{name}.conllu").write_text("".join(trees))
+    (tmp_path / "test.txt").write_text(f"de {sentences[1]}\n")
+    pairs = f"en-de={tmp_path}/en.conllu,{tmp_path}/de.conllu"
+    assert main(["corpus", "check", "--pairs", pairs, "--test", f"{tmp_path}/test.txt", "--out", f"{tmp_path}/o"]) == 3
+    assert f"{tmp_path}/en.conllu:11" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("lines", "setting", "said"),
     [

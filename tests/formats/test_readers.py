@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from paralign.errors import UserError
 from paralign.formats.items import Pair
 from paralign.formats.lines import MAX_LINE
+from paralign.sources.line_numbers import line_count
 from paralign.sources.readers import read_pairs, read_text
-from paralign.sources.specs import PairSpec, TextSpec
+from paralign.sources.specs import PairSpec, TextSpec, parse_pairs
 from paralign.text.normalization import normalize
 
 CELL = st.text(st.characters(exclude_characters="\n\r\t\0", exclude_categories=["Cs"]), max_size=20)
@@ -161,6 +162,18 @@ def test_treebanks_are_joined_by_sent_id(tmp_path: Path) -> None:
     got = pairs(save_trees(tmp_path, first, second))
     # A tree without a text has that of its words.
     assert got == [Pair("Of the cat.", "Von der Katze.", 3), Pair("Two", "Zwei hier", 11)]
+
+
+def test_treebanks_need_no_annotation(tmp_path: Path) -> None:
+    rows = "# sent_id = 1\n1\t{}\t_\t_\t_\t_\t_\t_\t_\t_\n\n"
+    assert pairs(save_trees(tmp_path, rows.format("Rome"), rows.format("Rom"))) == [Pair("Rome", "Rom", 2)]
+
+
+def test_the_lines_of_the_longer_of_two_files_are_counted(tmp_path: Path) -> None:
+    whole = gzip.compress("".join(f"a {k}\n" for k in range(500)).encode())
+    (tmp_path / "a.en.gz").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "a.de").write_text("".join(f"b {k}\n" for k in range(500)))
+    assert line_count(parse_pairs(f"en-de={tmp_path}/a.en.gz,{tmp_path}/a.de")) == 500
 
 
 FAULTS = [
