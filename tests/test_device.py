@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from paralign.device import best_device, on_device, select_device
+from paralign.device import best_device, has_bf16, on_device, select_device
 from paralign.errors import UserError
+from paralign.training.memory import peak_memory
 
 
 @pytest.mark.parametrize("array", [np.arange(5), np.array([True, False]), np.array([[0.5, 2.0]], np.float32)])
@@ -30,6 +31,16 @@ def test_an_array_may_change_once_it_is_on_its_way():
     made = on_device(array, best_device())
     array[:] = -1
     assert torch.equal(made.cpu(), torch.arange(1 << 22))
+
+
+def test_the_gpu_does_not_count_if_the_cpu_is_chosen(monkeypatch):
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "1")
+    for name in ("is_bf16_supported", "max_memory_allocated"):
+        monkeypatch.delattr(torch.cuda, name)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
+    assert has_bf16()
+    assert peak_memory() > 0
 
 
 @pytest.fixture

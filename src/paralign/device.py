@@ -23,6 +23,7 @@ __all__ = [
     "only_cpu",
     "processes",
     "select_device",
+    "uses_cuda",
 ]
 
 
@@ -141,9 +142,14 @@ def limit_primitive_cache() -> None:
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
 
 
+def uses_cuda() -> bool:
+    """Return whether training runs on a GPU of CUDA."""
+    return torch.cuda.is_available() and not only_cpu()
+
+
 def has_bf16() -> bool:
-    """Return whether this machine multiplies bf16 faster than fp32."""
-    if torch.cuda.is_available():
+    """Return whether the device of training multiplies bf16 faster than fp32."""
+    if uses_cuda():
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16"))

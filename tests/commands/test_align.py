@@ -1,7 +1,9 @@
 """``align`` and ``pretrain``: text in, a plain folder out."""
 
 import json
+import signal
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -302,3 +304,25 @@ def test_an_objective_in_one_file_outside_the_package_trains(base, tmp_path, mon
     assert lines[0]["loss"] == pytest.approx(lines[0]["losses"]["mlm"] + 3 * lines[0]["losses"]["norm"])
     assert lines[-1]["losses"]["norm"] < 0.8 * lines[0]["losses"]["norm"]
     assert main([*arguments, "--set", "norm.tarqet=2", "--out", "other"]) == 2
+
+
+def test_a_signal_in_the_last_step_is_passed_on_after_the_run(base, tmp_path, monkeypatch):
+    """It came too late to stop this run, but must stop what follows, such as the other runs of a grid."""
+    train = trainer.Trainer.train
+    monkeypatch.setattr(
+        trainer.Trainer, "train", lambda self, **more: replace(train(self, **more), signal=signal.SIGINT)
+    )
+    with pytest.raises(KeyboardInterrupt):
+        paralign.align(base, pairs="en-de=smallworld:0-40", recipe="tlm-mini", out=tmp_path / "run", quiet=True,
+                       overrides=["training.batch=8", "training.steps=2", "data.min_pieces=2"])  # fmt: skip
+    assert json.loads((tmp_path / "run/run.json").read_text())["status"] == "done"
+    assert (tmp_path / "run/encoder/model.safetensors").is_file()
+
+
+def test_mistakes_in_settings_are_found_before_words_are_aligned(base, tmp_path, monkeypatch):
+    monkeypatch.setattr("paralign.runs.train.open_links", None)
+    given = {"pairs": "en-de=smallworld:0-40", "out": tmp_path / "run", "quiet": True, "recipe": "word-l2-mini"}
+    with pytest.raises(UserError, match=r"training.batch = 9 is not divisible by 1 processes x 2"):
+        paralign.align(base, overrides=["training.batch=9", "training.accumulate=2", "data.min_pieces=2"], **given)
+    with pytest.raises(UserError, match=r"training.epochs.*finite number"):
+        paralign.align(base, overrides=["training.epochs=inf"], **given)

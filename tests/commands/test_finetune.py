@@ -6,6 +6,7 @@ import json
 import math
 import os
 import threading
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +16,7 @@ import paralign
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.results import read_results
+from paralign.runs import finetune as finetune_runs
 from paralign.runs.finetune_settings import FinetuneTraining, finetune_settings
 from paralign.task_table import TASKS, TaskInfo
 from paralign.training import DevelopmentScore, Trainer
@@ -343,3 +345,26 @@ def test_settings_without_effect_are_refused_and_there_are_no_others(tmp_path, m
     (tmp_path / "mine.toml").write_text("[training]\ntemperature = 2.0\n")
     with pytest.raises(UserError, match=r"mine\.toml: training\.temperature has no effect"):
         finetune_settings("pos", str(tmp_path / "mine.toml"))
+
+
+def test_a_failed_seed_keeps_no_memory():
+    class Trainer:
+        pass
+
+    def fail():
+        trainer = Trainer()
+        held.append(weakref.ref(trainer))
+        raise ValueError("of this seed")
+
+    held = []
+    try:
+        try:
+            fail()
+        except ValueError as error:
+            raise finetune_runs._SeedFailed(error) from error
+    except finetune_runs._SeedFailed as failure:
+        kept = failure.error
+        assert held[0]() is not None
+        finetune_runs._free(failure)
+    assert held[0]() is None
+    assert str(kept) == "of this seed"

@@ -57,6 +57,29 @@ def test_the_size_of_a_long_text_is_extrapolated_from_its_beginning(base, tmp_pa
     assert re.search(r"run      (99|100|101) steps", capsys.readouterr().err)
 
 
+def test_the_steps_of_packed_rows_are_those_of_the_run(capsys, monkeypatch):
+    from paralign.runs import preview
+
+    given = ["pretrain", "--arch", "bert:1x32", "--vocab", "300", "--text", "en=smallworld:0-900", "--out", "run"]
+    given += [word for one in ("training.batch=8", "training.epochs=1", "views.pack=64") for word in ("--set", one)]
+    assert main([*given, "--dry-run"]) == 0
+    (steps,) = re.findall(r"run      (\d+) steps, 1.0 times the text", capsys.readouterr().err)
+    monkeypatch.setattr(preview, "_SAMPLE", 300)
+    assert main([*given, "--dry-run"]) == 0
+    (estimated,) = re.findall(r"run      (\d+) steps", capsys.readouterr().err)
+    assert int(estimated) == pytest.approx(int(steps), rel=0.1)
+    assert int(steps) < 900 // 8 // 2
+
+
+def test_a_batch_may_be_larger_than_the_sample(base, tmp_path, capsys, monkeypatch):
+    from paralign.runs import preview
+
+    monkeypatch.setattr(preview, "_SAMPLE", 20)
+    more = ("--set", "training.batch=32", "--dry-run")
+    assert main(arguments(base, tmp_path / "run", *more, pairs="en-de=smallworld:0-200", recipe="tlm-mini")) == 0
+    assert "run      " in capsys.readouterr().err
+
+
 def test_pairs_are_shown_with_their_masks(base, tmp_path, capsys):
     assert main(arguments(base, tmp_path / "run", "--show", "4")) == 0
     output = capsys.readouterr().out

@@ -39,6 +39,22 @@ def test_collapse_is_reported_once_and_not_in_the_first_fifth():
         assert step == 230  # the third entry after step 200
 
 
+def test_a_trained_encoder_has_collapsed_if_its_vectors_have_become_alike():
+    """Mean-pooled vectors of some encoders, such as XLM-R, have a mean cosine above 0.98 from the start."""
+    similar = {"sentence_mean_cosine": 0.995}
+    assert len(run(Alarms(CHANCE, 1000), similar)) == 1
+    assert run(Alarms(CHANCE, 1000, trained=True), similar) == []
+    for cosine, raised in ((0.9985, 0), (0.9995, 1)):
+        alarms = Alarms(CHANCE, 1000, trained=True)
+        assert alarms.check(10, {}, similar) == []
+        resumed = Alarms(CHANCE, 1000, trained=True)
+        resumed.load_state_dict(json.loads(json.dumps(alarms.state_dict())))
+        assert len(run(resumed, {"sentence_mean_cosine": cosine}, {})) == raised
+    alarms = Alarms(CHANCE, 1000, trained=True)
+    assert alarms.check(10, {}, {"sentence_mean_cosine": 0.5}) == []
+    assert len(run(alarms, {"sentence_mean_cosine": 0.985}, {})) == 1
+
+
 def test_a_loss_that_stays_at_chance_is_reported():
     raised = run(Alarms(CHANCE, 1000), FINE, {"moco": math.log(101) * 1.001, "mlm": 3.0})
     assert len(raised) == 1

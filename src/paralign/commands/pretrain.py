@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from paralign.folders import atomic_folder
 from paralign.languages import parse_derived
 from paralign.objectives import find_objective
 from paralign.rng import seed_for
-from paralign.runs.corpus import check_languages_or_warn
+from paralign.runs.corpus import check_languages_or_warn, main_process_first
 from paralign.runs.finished import check_finished
 from paralign.runs.folder import RunFolder
 from paralign.runs.inputs import check_inputs, data_files, dictionary_files, model_files, objective_files
@@ -287,11 +288,10 @@ def _from_scratch(
 ) -> Encoder:
     """Create an encoder. A trained tokenizer is stored in the folder of the run and used again when it is resumed."""
     stored = folder.path / "tokenizer"
-    if start.tokenizer not in KINDS:
-        tokenizer = load_tokenizer(start.tokenizer)
-    elif stored.is_dir():
-        tokenizer = load_tokenizer(str(stored))
-    else:
+
+    def trained() -> Any:
+        if stored.is_dir():
+            return load_tokenizer(str(stored))
         check_languages_or_warn(specs, lenient=options.lenient, quiet=True)
         echo(f"training a {start.tokenizer} tokenizer of {start.vocab:,} pieces", quiet=options.quiet)
         tokenizer = train_tokenizer(
@@ -305,6 +305,10 @@ def _from_scratch(
         with atomic_folder(stored, replace=True) as part:
             tokenizer.save_pretrained(part)
             write_digests(part)
+        return tokenizer
+
+    load = partial(load_tokenizer, start.tokenizer) if start.tokenizer not in KINDS else trained
+    tokenizer = main_process_first(load)
     languages = [language for spec in specs for language in map(parse_derived, spec.languages)]
     return Encoder.from_scratch(
         start.arch,

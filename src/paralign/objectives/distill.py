@@ -93,14 +93,20 @@ class Distill(Objective):
         batch = step.batch
         assert isinstance(batch, PairBatch)
         states = (step.hidden(view, self.config.layer) for view in self.reads)
-        vectors = [self.projection(of_view.pool(self.config.pool)).float() for of_view in states]
-        total = sum(side.sum() for side in vectors) * 0
+        vectors = [self._project(of_view.pool(self.config.pool)) for of_view in states]
+        total = (vectors[0].sum() + vectors[1].sum()) * 0
         for side, rows in enumerate(self._pivot(batch)):
             targets = self._teach(batch, self.reads[side], rows)
             chosen = on_device(rows, targets.device)
             pivot, other = vectors[side][chosen], vectors[1 - side][chosen]
             total = total + distillation_loss(pivot, other, targets).sum()
         return {self.name: total}
+
+    def _project(self, vectors: Tensor) -> Tensor:
+        """Return vectors of the teacher's width, in fp32: their errors are small."""
+        with torch.autocast(vectors.device.type, enabled=False):
+            projected: Tensor = self.projection(vectors.float())
+        return projected
 
     @torch.no_grad()
     def _teach(self, batch: PairBatch, name: str, rows: npt.NDArray[np.int64]) -> Tensor:

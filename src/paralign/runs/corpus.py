@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,7 +18,7 @@ from paralign.corpus.exclusion import excluded_sentences, parse_source
 from paralign.corpus.mixing import tempered
 from paralign.corpus.shard_plan import Shard
 from paralign.corpus.store import TokenStore, share_kept
-from paralign.device import only_cpu
+from paralign.device import only_cpu, processes
 from paralign.digests import file_digest
 from paralign.encoder import Encoder
 from paralign.errors import UserError
@@ -26,6 +27,9 @@ from paralign.sources.specs import PairSpec, TextSpec
 from paralign.text.words import word_spans
 
 T = TypeVar("T")
+
+_LONGEST_WAIT = timedelta(days=7)
+"""Time that processes wait for the main one, which may have a large text to tokenize or to align."""
 _SAMPLE = 2_000
 _BLOCK = 1 << 20
 _FEW_PIECES = 100_000
@@ -349,7 +353,9 @@ def main_process_first(function: Callable[[], T]) -> T:
     """Call a function in the main process first (to build a store, for example), then in the others (to open it)."""
     from accelerate import PartialState
 
-    state = PartialState(cpu=only_cpu())
+    if processes() == 1:
+        return function()
+    state = PartialState(cpu=only_cpu(), timeout=_LONGEST_WAIT)
     if state.num_processes == 1:
         return function()
     with state.main_process_first():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -150,6 +152,7 @@ class FinetuneRun:
                     rows += self._run_seed(seed, keep_models)
                 except _SeedFailed as failure:
                     failed[seed] = failure.error
+                    _free(failure)
                     echo(f"seed {seed} failed: {failure.error}", quiet=self.options.quiet)
             if failed and not rows and not self._done:
                 raise next(iter(failed.values()))
@@ -229,7 +232,7 @@ class FinetuneRun:
         return head, trainer
 
     def _callbacks(self, head: TaskHead) -> list[Callback]:
-        callbacks: list[Callback] = [Alarms()]
+        callbacks: list[Callback] = [Alarms(trained=True)]
         dev = self.sets.dev
         if dev is not None:
 
@@ -341,6 +344,17 @@ class FinetuneRun:
         changed = {name: settings[name] for name in recorded if settings[name] != defaults[name]}
         limit = {} if self.data.limit is None else {"limit": self.data.limit}
         return {"sets": dataset_names(self.data.train), **changed, **limit}
+
+
+def _free(failure: BaseException) -> None:
+    """Free the memory of a failed seed: the frames of its traceback have its trainer and its activations."""
+    error: BaseException | None = failure
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__
+    gc.collect()
+    if torch.accelerator.is_available():
+        torch.accelerator.memory.empty_cache()
 
 
 class _SeedFailed(Exception):

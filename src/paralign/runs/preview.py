@@ -39,9 +39,12 @@ _COLORS = ("cyan", "magenta", "green", "blue", "yellow", "red")
 
 
 def preview_overrides(overrides: Sequence[str]) -> list[str]:
-    """Return the settings of a run that reads only the first 5,000 records of each language pair."""
-    limit = section(merge(*map(parse_override, overrides)), "data").get("limit", _SAMPLE)
-    return [*overrides, f"data.limit={min(limit, _SAMPLE)}"] if isinstance(limit, int) else list(overrides)
+    """Return the settings of a run that reads only the first records of each language pair: 5,000, or two batches."""
+    settings = merge(*map(parse_override, overrides))
+    batch = section(settings, "training").get("batch", 0)
+    sample = max(_SAMPLE, 2 * batch) if isinstance(batch, int) else _SAMPLE
+    limit = section(settings, "data").get("limit", sample)
+    return [*overrides, f"data.limit={min(limit, sample)}"] if isinstance(limit, int) else list(overrides)
 
 
 def preview_training(
@@ -133,11 +136,14 @@ def _training_lines(
     lines = [f"text     {line}" for line in kept_lines(store)]
     steps = config.steps
     records = len(store) if not specs else _records(store, specs, limit)
+    batches = trainer.batches.steps_per_epoch
+    packed = batches != len(store) // config.batch  # a batch of packed rows has more records
+    of_batch = len(store) / batches if packed else config.batch
     if steps is None and records is not None:
-        steps = config.total_steps(max(1, records // config.batch))
+        steps = config.total_steps(max(1, int(records / of_batch)))
     if steps is None:
         return [*lines, f"run      {config.epochs:g} epochs of text of unknown size"]
-    passes = "" if not records else f", {steps * config.batch / records:.1f} times the text"
+    passes = "" if not records else f", {steps * of_batch / records:.1f} times the text"
     prepare = step_cost.prepare
     before = f" ({rough_duration(prepare)} of it before the first step)" if prepare >= 1 else ""
     return [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,6 +59,7 @@ from paralign.training.gradient_cosine import check_losses
 from paralign.training.head import HeadFit
 from paralign.training.memory import check_memory
 from paralign.training.trackers import Trackers, check_trackers
+from paralign.words.base import find_aligner
 
 __all__ = ["PreparedTraining", "TrainingInputs", "prepare_training"]
 
@@ -168,6 +170,8 @@ class PreparedTraining:
         for alarm in outcome.alarms:
             echo(f"ALARM {alarm}", quiet=quiet)
         echo(f"{final}  ({outcome.seconds:,.0f} s, {outcome.records_seen:,} records seen)", quiet=quiet)
+        if outcome.signal:  # it came too late to stop this run, but not what follows, as in a grid
+            signal.raise_signal(outcome.signal)
         return final
 
     def _facts(self, outcome: Outcome) -> dict[str, Any]:
@@ -252,6 +256,7 @@ def prepare_training(
             echo_languages(folder.facts["languages"], quiet=options.quiet)
         for line in unknown_pieces(store, encoder):
             echo(f"WARNING {line}", quiet=options.quiet)
+        config.training.check_division(processes())  # before word alignment, which may take hours
         links = _links(folder, store, inputs, config, options)
         dictionary = _dictionary(folder, encoder, store, inputs, config, options)
         translations = None
@@ -328,7 +333,7 @@ def _check_first_batch(trainer: Trainer) -> None:
 
 def _callbacks(inputs: TrainingInputs, options: RunOptions) -> list[Callback]:
     callbacks: list[Callback] = [Trackers(options.track)] if options.track else []  # before entries are logged
-    callbacks += [HeadFit(), Alarms()]
+    callbacks += [HeadFit(), Alarms(trained=not inputs.scratch)]
     if inputs.heldout is not None:
         callbacks.append(HeldOutEvaluation(inputs.heldout))
     return callbacks
@@ -339,6 +344,9 @@ def _links(
 ) -> LinkStore | None:
     if not needs_links(config):
         return None
+    if inputs.start is not None and not inputs.links and "model" in find_aligner(config.links.method).requires:
+        message = f"links.method={config.links.method} would use the base of the checkpoint, not its encoder"
+        raise UserError(message, hint="compute the links with paralign words, and pass them with --links")
     return main_process_first(
         lambda: open_links(
             folder.path,

@@ -22,7 +22,9 @@ class Alarms(Callback):
     """Raises an alarm on collapse, on losses that stay at chance level, and on objectives that have nothing to do.
 
     * Collapse: the mean cosine of vectors of different sentences is above ``cosine``, or their effective rank is below
-      ``rank``, in ``patience`` consecutive log entries after the first fifth of the run (at most 1,000 steps).
+      ``rank``, in ``patience`` consecutive log entries after the first fifth of the run (at most 1,000 steps). Vectors
+      of some trained encoders, such as XLM-R, are that similar from the start: of these, the distance of the mean
+      cosine from 1 must also be less than a fifth of what it was in the first entry.
     * Stuck: after the first fifth of the run a loss is still within 0.5 % of chance level, log(K+1) for MoCo.
     * Nothing to do: a loss was exactly 0 in all log entries so far, ``patience`` or all of a shorter run, as without
       word links; or at least half of the pairs of the first batch have equal sides.
@@ -33,6 +35,7 @@ class Alarms(Callback):
         cosine: threshold of collapse.
         rank: threshold of collapse.
         patience: number of consecutive log entries.
+        trained: whether the encoder was trained before.
     """
 
     name = "alarms"
@@ -45,8 +48,10 @@ class Alarms(Callback):
         cosine: float = 0.98,
         rank: float = 2.0,
         patience: int = 3,
+        trained: bool = False,
     ) -> None:
-        self._chance, self._steps = chance, steps
+        self._chance, self._steps, self._trained = chance, steps, trained
+        self._initial: dict[str, float] = {}  # mean cosines of the first entry
         self._cosine, self._rank, self._patience = cosine, rank, patience
         self._streaks: dict[str, int] = {}
         self._active: set[str] = set()  # losses that were not 0 in some entry
@@ -76,8 +81,10 @@ class Alarms(Callback):
         assert self._chance is not None
         assert self._steps is not None
         messages: dict[str, str] = {}
+        cosines = {name: value for name, value in metrics.items() if name.endswith("mean_cosine")}
+        self._initial = cosines | self._initial
         for name, value in metrics.items() if step > min(self._steps / 5, _WARM_UP) else ():
-            if name.endswith("mean_cosine") and value > self._cosine:
+            if name in cosines and value > self._cosine and self._has_shrunk(name, value):
                 messages[name] = f"collapse: different sentences have a mean cosine of {value:.3f} ({name})"
             if name.endswith("effective_rank") and value < self._rank:
                 messages[name] = f"collapse: sentence vectors span only {value:.1f} dimensions ({name})"
@@ -96,19 +103,24 @@ class Alarms(Callback):
             self.raised[name] = f"step {step}: {messages[name]}"
         return [self.raised[name] for name in new]
 
+    def _has_shrunk(self, name: str, cosine: float) -> bool:
+        return not self._trained or 1 - cosine < (1 - self._initial[name]) / 5
+
     def alarms(self) -> list[str]:
         """Return all alarms raised so far."""
         return list(self.raised.values())
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the streaks, the alarms raised, and the losses that were not 0."""
-        return {"signs": self._streaks, "raised": self.raised, "active": sorted(self._active)}
+        """Return the streaks, the alarms raised, the losses that were not 0, and the first mean cosines."""
+        active = sorted(self._active)
+        return {"signs": self._streaks, "raised": self.raised, "active": active, "initial": self._initial}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore the streaks and the alarms raised."""
         self._streaks = {name: int(count) for name, count in state["signs"].items()}
         self.raised = {name: str(text) for name, text in state["raised"].items()}
         self._active = set(state["active"])
+        self._initial = {name: float(value) for name, value in state["initial"].items()}
 
 
 def _equal_sides(batch: Batch) -> float:

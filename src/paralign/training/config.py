@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from paralign.config import Config
+from paralign.errors import UserError
 
 __all__ = ["TrainingConfig"]
 
@@ -16,6 +17,8 @@ Beta = Annotated[float, Field(ge=0, lt=1)]
 
 class TrainingConfig(Config):
     """Settings under ``[training]``; defaults are PPA's (Pan et al. 2021, section 3.4)."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
 
     batch: int = Field(default=128, ge=1)
     """Number of records per optimizer step, summed over processes and accumulation steps."""
@@ -86,10 +89,24 @@ class TrainingConfig(Config):
             raise ValueError(f"gradient_cosine_every cannot be combined with {other}: remove one of them")
         return self
 
+    def check_division(self, ranks: int) -> None:
+        """Check that the batch can be divided among processes and accumulation steps.
+
+        Raises:
+            UserError: if it cannot.
+        """
+        if self.batch % (ranks * self.accumulate):
+            raise UserError(
+                f"training.batch = {self.batch} is not divisible by {ranks} processes x "
+                f"{self.accumulate} accumulation steps",
+                hint="change training.batch or training.accumulate",
+            )
+
     def total_steps(self, steps_per_epoch: int) -> int:
         """Return the number of optimizer steps of a run."""
-        steps = math.ceil(round(self.epochs * steps_per_epoch, 6))  # 0.07 * 100 is 7.000000000000001
-        return self.steps or max(1, steps)
+        if self.steps is not None:
+            return self.steps
+        return max(1, math.ceil(round(self.epochs * steps_per_epoch, 6)))  # 0.07 * 100 is 7.000000000000001
 
     def warmup_steps(self, steps: int) -> int:
         """Return the number of warm-up steps of a run of ``steps`` steps."""

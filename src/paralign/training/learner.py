@@ -110,7 +110,9 @@ class Learner(nn.Module):
         if torch.is_grad_enabled() and not any(s.requires_grad for s in sums.values()):
             raise UserError(f"no loss has a gradient: {', '.join(sums)}", hint="do not detach the hidden states")
         if step.encoded:
-            view = next(name for name, _ in step.encoded)
+            encoded = [name for name, _ in step.encoded]
+            first = next(iter(self.objectives_by_name().values())).requests(self.encoder)
+            view = next((name for name in first if name in encoded), encoded[0])
             highest = max(layer for name, layer in step.encoded if name == view)
             self._vectors.append(step.encoded[view, highest].mean().detach())
         return sums
@@ -119,7 +121,7 @@ class Learner(nn.Module):
         """Return metrics for the log: those of the objectives, and the spread of sentence vectors.
 
         The spread is that of all slices of the step. The vectors are mean-pooled from the highest layer that is read of
-        the view that was encoded first.
+        the first view of the first objective.
         """
         out = {name: value for o in self.objectives_by_name().values() for name, value in o.metrics().items()}
         if self._vectors:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from paralign.device import uses_cuda
 from paralign.errors import UserError
 
 __all__ = ["ADAM", "GIB", "check_memory", "free_memory", "peak_memory"]
@@ -51,7 +52,7 @@ def free_memory(device: torch.device) -> int | None:
 
 def peak_memory() -> int:
     """Return the peak memory in bytes: of torch on the accelerator, or of this process."""
-    if torch.cuda.is_available():
+    if uses_cuda():
         return int(torch.cuda.max_memory_allocated())
     try:
         import resource

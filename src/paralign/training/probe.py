@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
+from paralign.device import uses_cuda
 from paralign.training.head import fit_new_head
 from paralign.training.memory import ADAM, peak_memory
 from paralign.training.trainer import Trainer
@@ -47,14 +48,14 @@ def probe(trainer: Trainer) -> StepCost:
     Args:
         trainer: a trainer that has not run yet.
     """
-    if torch.cuda.is_available():
+    if uses_cuda():
         torch.cuda.reset_peak_memory_stats()
     prepare = _probe_head(trainer) + _probe_preparation(trainer)
     seconds = []
     for _ in range(min(_STEPS, trainer.steps)):
         began = time.monotonic()
         trainer.train_step()
-        if torch.cuda.is_available():
+        if uses_cuda():
             torch.cuda.synchronize()
         seconds.append(time.monotonic() - began)
     whole = sum(p.numel() * p.element_size() * (1 + ADAM * p.requires_grad) for p in trainer.learner.parameters())
@@ -87,7 +88,7 @@ def _probe_preparation(trainer: Trainer) -> float:
     for maximum in (1, _PREPARE) if total else (_PREPARE,):
         began = time.monotonic()
         trainer.prepare_objectives(maximum)
-        if torch.cuda.is_available():
+        if uses_cuda():
             torch.cuda.synchronize()
         seconds = time.monotonic() - began
     measured = sum(min(_PREPARE, objective.prepare_batches(trainer.batches)) for objective in objectives)

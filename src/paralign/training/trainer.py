@@ -96,13 +96,7 @@ class Trainer:
         )
         self.ranks, self.rank = self.accelerator.num_processes, self.accelerator.process_index
         disconnect_at_exit()
-        parts = self.ranks * config.accumulate
-        if config.batch % parts:
-            raise UserError(
-                f"training.batch = {config.batch} is not divisible by {self.ranks} processes x "
-                f"{config.accumulate} accumulation steps",
-                hint="change training.batch or training.accumulate",
-            )
+        config.check_division(self.ranks)
         self.cosines = GradientCosines(learner, config)
         if config.gradient_checkpointing:
             checkpoint_gradients(learner.encoder.model)
