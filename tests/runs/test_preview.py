@@ -13,8 +13,8 @@ from paralign.corpus.store import TokenStore
 from paralign.encoder import Encoder
 from paralign.encoder.tokenizer import tokenize
 from paralign.errors import UserError
-from paralign.sources.readers import read_pairs
-from paralign.sources.specs import parse_pairs
+from paralign.sources.readers import read_pairs, read_text
+from paralign.sources.specs import parse_pairs, parse_text
 from paralign.tasks.tagging import PartOfSpeech
 from paralign.training import memory
 
@@ -57,10 +57,12 @@ def test_the_size_of_a_long_text_is_extrapolated_from_its_beginning(base, tmp_pa
     assert re.search(r"run      (99|100|101) steps", capsys.readouterr().err)
 
 
-def test_the_steps_of_packed_rows_are_those_of_the_run(capsys, monkeypatch):
+def test_the_steps_of_packed_rows_are_those_of_the_run(tmp_path, capsys, monkeypatch):
     from paralign.runs import preview
 
-    given = ["pretrain", "--arch", "bert:1x32", "--vocab", "300", "--text", "en=smallworld:0-900", "--out", "run"]
+    lines = [f"{text}\n" for _, text in read_text(parse_text("en=smallworld:0-900"))]
+    (tmp_path / "en.txt").write_text("".join(lines), encoding="utf-8")
+    given = ["pretrain", "--arch", "bert:1x32", "--vocab", "300", "--text", f"en={tmp_path}/en.txt", "--out", "run"]
     given += [word for one in ("training.batch=8", "training.epochs=1", "views.pack=64") for word in ("--set", one)]
     assert main([*given, "--dry-run"]) == 0
     (steps,) = re.findall(r"run      (\d+) steps, 1.0 times the text", capsys.readouterr().err)
