@@ -71,8 +71,9 @@ READING = """
   gains of frozen states. [Fine-tuning](systems-e5.md) makes up for most of them: contrast of words and of sentences was
   also fine-tuned, from [paralign-mini](systems-mini.md) with five seeds and from [e5](systems-e5.md) with three.
 * TLM in a mixture costs a part of what the other objective gains in POS tagging: from paralign-mini a third to all of
-  it, from e5 a tenth with contrastive words and everything with MoCo (PPA). Their gradients are nearly orthogonal: they
-  do not disagree, but TLM alone gains no more than masked LM on unpaired sentences.
+  it, from e5 little with contrastive words, and most or all of it with MoCo (PPA) and the encoder's own links. Their
+  gradients are nearly orthogonal: they do not disagree, but TLM alone gains no more than masked LM on unpaired
+  sentences.
 * An anchor and the objective it restrains have opposed gradients, as they should: it keeps the English score.
 * No layer is better for all: the two rows of an objective differ by up to three points in POS tagging, in both
   directions.
