@@ -87,6 +87,9 @@ def test_a_recipe_extends_one_in_its_own_folder(tmp_path, monkeypatch):
     for name, base, method in (("r/a", "base.toml", "a"), ("r/base", "tlm", "near"), ("base", "moco", "far")):
         Path(f"{name}.toml").write_text(f'extends = "{base}"\nmethod = "{method}"\n')
     assert load_recipe("r/a.toml")["objectives"] == load_recipe("tlm")["objectives"]
+    Path("r/circle.toml").write_text('extends = "../r/circle.toml"\n')
+    with pytest.raises(UserError, match=r"the recipe extends itself: r/circle\.toml -> r/circle\.toml"):
+        load_recipe("r/circle.toml")
 
 
 def test_a_value_in_the_place_of_a_section_is_named(tmp_path, base):

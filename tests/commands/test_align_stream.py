@@ -129,6 +129,13 @@ def test_layouts_that_files_may_not_have_are_refused_on_standard_input(
         assert (output.out, message in output.err) == ("", True)
 
 
+def test_one_line_of_numbers_is_no_column_of_numbers(kept, monkeypatch, capsys):
+    data = b"2020\tw1\tCC-BY 2.0 (France)\nw1\tW1x\tCC-BY\n"
+    monkeypatch.setattr(sys, "stdin", type("Input", (), {"buffer": io.BytesIO(data)}))
+    assert main(["words", "--pairs", "en-de=-", "--load", str(kept), "--out", "-"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
 @pytest.mark.parametrize("method", ["intersect", "union"])
 def test_links_in_python_can_be_symmetrized(tmp_path, kept, method):
     rows = toy(20, seed=1)

@@ -6,6 +6,7 @@ import io
 import sys
 import tarfile
 import tracemalloc
+import zlib
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -147,9 +148,11 @@ def test_lines_before_the_damage_of_gzip_are_kept(tmp_path: Path, place: int) ->
     dropped: Counter[str] = Counter()
     got = [line for _, line in read_lines(file, lenient=True, dropped=dropped)]
     assert dropped == {"damaged gzip": 1}
-    same = [a == b for a, b in zip(got, lines, strict=False)]
-    assert (len(got) == 2000 and all(same)) if place == -5 else all(same[:300])
-    assert len(got) >= 300
+    # Those that zlib gives of the bytes before the damage; after it, a few may be wrong before it is noticed.
+    before = zlib.decompressobj(wbits=31).decompress(bytes(whole[:place])).decode().split("\n")[:-1]
+    assert got[: len(before)] == lines[: len(before)]
+    assert len(before) == 2000 if place == -5 else 300 < len(before) < 2000
+    assert len(got) <= 2000
     with pytest.raises(UserError, match=rf"a\.gz:{len(got) + 1}: damaged gzip"):
         list(read_lines(file))
 

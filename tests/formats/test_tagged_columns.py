@@ -32,20 +32,25 @@ TEXT = ["Angela Merkel took the I-95 .", "He left.", "A third one"]
 
 
 def test_plain_text_is_split_into_words_for_prediction(tmp_path: Path) -> None:
-    for lines in (TEXT, TEXT[:1]):
+    for lines in (TEXT, TEXT[:1], [TEXT[0], "Barack Obama is on the I-95"]):
         path = save(tmp_path / "text.txt", "\n".join(lines) + "\n")
         found = read(path, "en", labeled=False)
         assert [item.text for item in found] == lines
         assert found[0].words == ("Angela", "Merkel", "took", "the", "I-95", ".")
         assert [(item.tags, item.line) for item in found] == [((), k) for k in range(1, len(lines) + 1)]
-    assert read(path, "en", labeled=False)[0].spans[-1] == (28, 29)
+        assert found[0].spans[-1] == (28, 29)
     with pytest.raises(UserError, match=r"text.txt:2: 2 columns, not 6 as in other lines"):
         read(save(tmp_path / "text.txt", "\n".join(TEXT)), "en")
 
 
 @pytest.mark.parametrize(
     "text",
-    ["EU\nrejects\n\nRome\n", "EU NNP\nrejects VBZ\n\nRome NNP\n", "EU NNP B-ORG\nrejects VBZ\n\nRome NNP B-LOC\n"],
+    [
+        "EU\nrejects\n\nRome\n",
+        "EU NNP\nrejects VBZ\n\nRome NNP\n",
+        "EU NNP B-ORG\nrejects VBZ\n\nRome NNP B-LOC\n",
+        "# id 3\nEU\nrejects\n\n# id 4\nRome\n",
+    ],
 )
 def test_words_in_columns_are_words_without_tags_too(tmp_path: Path, text: str) -> None:
     found = read(save(tmp_path / "words", text), "en", labeled=False)

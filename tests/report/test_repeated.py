@@ -33,7 +33,7 @@ def test_seeds_measured_on_different_data_are_noted_and_not_compared(tmp_path):
         made(tmp_path / f"s{seed}", 60 + seed, seed=seed, data=data)
     (table,) = build_tables(read_runs([tmp_path / f"s{k}" for k in range(3)]), set())
     cell = table.rows[0].cells["de"]
-    assert table.notes == ["s0 and s1 and s2 measured de on different test data; the mean over them is shown."]
+    assert table.notes == ["s0, s1 and s2 measured de on different test data; the mean over them is shown."]
     assert (len(cell.scores), cell.missing) == (3, "its seeds were measured on different test data")
 
 

@@ -213,3 +213,20 @@ def test_a_kill_when_a_run_is_resumed_loses_no_cost(base, tmp_path, monkeypatch)
 
 def _raise_killed(self, folder):
     raise Killed
+
+
+def test_a_run_that_failed_while_it_wrote_can_be_repeated(tmp_path):
+    folder = RunFolder(tmp_path / "run", "analyze space", fresh=True)
+
+    def write():
+        with folder:
+            folder.begin({})
+            folder.figure("one", "space", values=[1])
+            raise OSError("full")
+
+    with pytest.raises(OSError, match="full"):
+        write()
+    again = RunFolder(tmp_path / "run", "analyze space", fresh=True)
+    again.begin({})
+    again.save(status="done")
+    assert json.loads((tmp_path / "run/run.json").read_text())["status"] == "done"

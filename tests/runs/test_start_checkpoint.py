@@ -42,9 +42,9 @@ def test_the_weights_are_those_of_the_checkpoint(base, tmp_path):
 
 def test_links_by_similarity_would_be_those_of_another_encoder(base, tmp_path):
     align(base, tmp_path / "one")
-    given = {"from_checkpoint": tmp_path / "one/checkpoints/step-00000006", "recipe": "word-l2-mini", "overrides": ()}
+    given = {"from_checkpoint": tmp_path / "one/checkpoints/step-00000006", "recipe": "word-l2-mini"}
     with pytest.raises(UserError, match=r"links\.method=similarity would use the base of the checkpoint"):
-        align(None, tmp_path / "two", **given | {"overrides": ["links.method=similarity"]})
+        align(None, tmp_path / "two", overrides=["links.method=similarity"], **given)
 
 
 def test_training_from_a_checkpoint_is_training_from_an_encoder_with_its_weights(base, tmp_path):

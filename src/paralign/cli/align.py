@@ -83,6 +83,7 @@ def command(
     from paralign.device import select_device
     from paralign.runs.options import RunOptions
     from paralign.runs.preview import preview_overrides, preview_training
+    from paralign.runs.settings import run_settings
 
     select_device(device)
     overrides = short_forms(
@@ -93,7 +94,8 @@ def command(
     )
     options = RunOptions(out, resume, quiet, lenient, tuple(track or ()))
     if dry_run or show:
-        previewed = request if corpus else replace(request, overrides=preview_overrides(overrides))
+        sampled = overrides if corpus else preview_overrides(overrides, run_settings(recipe, overrides))
+        previewed = replace(request, overrides=sampled)
         preview_training(
             lambda temporary: prepare_align(temporary, previewed),
             options,

@@ -112,7 +112,7 @@ def command(
     )
     options = RunOptions(out, resume, quiet, lenient, tuple(track or ()))
     if dry_run or show:
-        previewed = replace(request, overrides=preview_overrides(overrides))
+        previewed = replace(request, overrides=preview_overrides(overrides, request.config))
         preview_training(
             lambda temporary: prepare_pretrain(temporary, previewed),
             options,

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from paralign.folders import check_can_create
 from paralign.runs.corpus import build_corpus as build_store
 from paralign.runs.corpus import check_languages_or_warn, kept_lines
 from paralign.runs.inputs import data_files, file_entries
-from paralign.sources.specs import check_readable_again, check_separate_pipes, expand_home, parse_pairs, parse_text
+from paralign.sources.specs import check_readable_again, check_separate_pipes, parse_pairs, parse_text
 from paralign.version import __version__
 
 __all__ = ["EXECUTORS", "CorpusRequest", "build_corpus"]
@@ -133,9 +134,10 @@ def _has_other_files(out: Path) -> bool:
     return any(path.name not in own and not path.name.startswith(f".{PLAN}") for path in out.iterdir())
 
 
-def _path_of(text: str) -> str:
-    """Return the path of a test file, with or without languages."""
-    return text if Path(text).exists() else expand_home(text).rpartition("=")[2].strip()
+def _paths_of(text: str) -> Sequence[str]:
+    """Return the paths of a test file, with or without languages."""
+    source = parse_source(text)
+    return [str(source)] if isinstance(source, Path | str) else source.paths or [source.path]
 
 
 def _entries(source: Source) -> list[dict[str, Any]]:
@@ -198,7 +200,8 @@ class _ShardedCorpus:
         if self.texts.config.limit is not None:
             message = "data.limit keeps the first pairs of the whole text, which a single shard cannot determine"
             raise UserError(message, hint="leave --limit out, or build one store without --shards")
-        check_readable_again(map(_path_of, request.exclude), "every shard reads the test sentences")
+        excluded = chain.from_iterable(map(_paths_of, request.exclude))
+        check_readable_again(excluded, "every shard reads the test sentences")
         self._before = plan
 
     def _plan(self, *, one_shard: bool = False) -> ShardPlan:

@@ -23,7 +23,7 @@ from paralign.runs.evaluation_warnings import fine_tuned_on, seen_texts, warn_of
 from paralign.runs.folder import RunFolder
 from paralign.runs.inputs import data_files, model_files
 from paralign.runs.layer_choice import ChosenLayer, at_choice, choose_layer, with_settings
-from paralign.runs.measure import RowContext, echo_scores, echo_truncated, measure, recorded_settings, text_digest
+from paralign.runs.measure import RowContext, echo_scores, echo_truncated, measure, recorded_settings
 from paralign.runs.model_folder import (
     describe_encoder,
     describe_fine_tuned,
@@ -129,7 +129,6 @@ def evaluate(
             head_facts.get("train"),
             recorded,
         )
-        _check_names(folder, task_instance, tests, files, context)
         chosen_on = [(f"the development data {spec}", items) for spec, (items, _) in zip(dev, read_dev, strict=True)]
         seen = seen_texts(encoder, facts["of"]["model"] if facts else model, task_instance, chosen_on)
         seen += fine_tuned_on(model) if facts else []
@@ -145,9 +144,11 @@ def evaluate(
                     problem += f" ({choice.label} was chosen on development data)"
                     hint += "; --layer instead of --dev sets the layer"
                 raise UserError(f"a map was not used: {problem}", where=given, hint=hint)
+        earlier = folder.before if (folder.path / "results.jsonl").exists() else {}
+        if earlier:
+            _check_names(folder, measured, data, files, dataset)
         # Only now, so that the previous content of the folder stays if the evaluation fails.
-        earlier = folder.before.get("inputs", {}) if (folder.path / "results.jsonl").exists() else {}
-        folder.facts["inputs"] = _with_earlier(inputs, earlier)
+        folder.facts["inputs"] = _with_earlier(inputs, earlier.get("inputs", {}))
         folder.begin(
             {
                 "maps": mapped,
@@ -156,7 +157,7 @@ def evaluate(
             },
             **{k: model_facts[k] for k in ("method", "control", "model_hash", "parent")},
         )
-        alarms = dict(folder.before.get("alarms_of", {}))  # warnings belong to rows: they are replaced together
+        alarms = dict(earlier.get("alarms_of", {}))  # warnings belong to rows: they are replaced together
         for spec, found, entries, rows in zip(data, warnings, files, measured, strict=True):
             found += fitted_on(maps, entries) + warn_of_scores([row for row, _ in rows])
             alarms.pop(spec, None)  # of an evaluation without rows
@@ -239,28 +240,29 @@ def _measure(
 
 def _check_names(
     folder: RunFolder,
-    task: Task,
-    tests: Sequence[tuple[str, str, Any]],
+    measured: Sequence[Sequence[tuple[Measurement, Items | None]]],
+    data: Sequence[str],
     files: Sequence[Sequence[Mapping[str, Any]]],
-    context: RowContext,
+    dataset: str | None,
 ) -> None:
-    """Refuse data whose name is that of other data in the folder, whose scores would be replaced.
+    """Refuse to replace scores of other data that have the same name.
 
     Files that were evaluated before may have changed, or be evaluated with another limit.
     """
-    known = {entry["path"] for entry in folder.before.get("inputs", {}).get("eval", ())}
-    if not known or not (folder.path / "results.jsonl").exists():
-        return
-    before = {
-        (row.task, row.dataset, row.language, row.split, row.model_hash): row.settings.get("data")
-        for row in read_results(folder.path)
-    }
-    for (spec, name, items), entries in zip(tests, files, strict=True):
-        key = (task.name, name, task.language(items), context.split, context.model_facts["model_hash"])
-        digest = before.get(key)
-        if digest not in (None, text_digest(task, items)) and not all(entry["path"] in known for entry in entries):
-            message = f"other data named {name!r} have scores in {folder.path}, which would be replaced"
+    known = {Path(entry["path"]).resolve() for entry in folder.before.get("inputs", {}).get("eval", ())}
+    before = {row.key(): row for row in read_results(folder.path)}
+    for spec, rows, entries in zip(data, measured, files, strict=True):
+        # What is no file has the name of its spec, unless the user named it.
+        same = all(Path(entry["path"]).resolve() in known for entry in entries) if entries else dataset is None
+        others = [old for row, _ in rows if (old := before.get(row.key())) and _is_other(old, row)]
+        if others and not same:
+            message = f"other data named {others[0].dataset!r} have scores in {folder.path}, which would be replaced"
             raise UserError(message, where=spec, hint="use another --out, or --dataset NAME")
+
+
+def _is_other(old: Measurement, row: Measurement) -> bool:
+    """Return whether a row was measured on other data, or with other gold answers."""
+    return any(old.settings.get(name) != row.settings.get(name) for name in ("data", "gold"))
 
 
 def _note_of_replaced(run: Path, rows: Sequence[Measurement]) -> str:
@@ -271,9 +273,8 @@ def _note_of_replaced(run: Path, rows: Sequence[Measurement]) -> str:
         old = before.get(row.key())
         if old is not None:
             was, now = ({name: one.settings.get(name, []) for name in ("maps", "task")} for one in (old, row))
-            other = [old.settings.get(name) != row.settings.get(name) for name in ("data", "gold")]
             items = f"{old.n:,} items before, {row.n:,} now" if old.n != row.n else "the data have changed"
-            changed += filter(None, [difference(was, now) or (items if any(other) else "")])
+            changed += filter(None, [difference(was, now) or (items if _is_other(old, row) else "")])
     if not changed:
         return ""
     return f"note: {len(changed)} scores in {run} are replaced: {changed[0]}; with another --out both are kept"

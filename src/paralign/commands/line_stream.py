@@ -8,7 +8,7 @@ from itertools import islice
 from typing import IO
 
 from paralign.errors import UserError
-from paralign.formats.delimited import check_columns, check_header, is_bars_line, is_tabs_line, split_sides
+from paralign.formats.delimited import HEAD_LINES, check_columns, check_header, is_bars_line, is_tabs_line, split_sides
 from paralign.formats.item_errors import ItemError, raise_or_drop
 from paralign.formats.json_lines import is_json_line
 from paralign.formats.lines import MAX_LINE, decode_lines, has_one_line, old_mac_error
@@ -68,7 +68,8 @@ def texts_of_lines(
             try:
                 if separator is None and line is not None and (separator := _separator_of(line)):
                     check_header(line, separator, languages, number)
-                    check_columns([line.split(separator)], "-", number, separator)
+                    head = data[:end].decode(errors="replace").split("\n")[:HEAD_LINES]
+                    check_columns([row.split(separator) for row in head if separator in row], "-", number, separator)
                 if line is not None:
                     sides = split_sides(line, separator or "\t", number)
             except ItemError as error:

@@ -108,7 +108,7 @@ def open_member(name: str) -> AbstractContextManager[IO[bytes]]:
         entry = archive.getinfo(member)
         if entry.flag_bits & 1:
             raise UserError("is encrypted", where=name, hint="extract it")
-        return _Member(archive, archive.open(entry), entry.file_size)
+        return _Member(archive, archive.open(entry))
     except KeyError:
         archive.close()
         raise UserError("no such file in the archive", where=name) from None
@@ -123,30 +123,19 @@ def open_member(name: str) -> AbstractContextManager[IO[bytes]]:
 class _Member:
     """A file in an archive as a stream of bytes; closing it closes the archive."""
 
-    def __init__(self, archive: zipfile.ZipFile, stream: IO[bytes], size: int) -> None:
-        self._archive, self._stream, self._left, self._damaged = archive, stream, size, False
+    def __init__(self, archive: zipfile.ZipFile, stream: IO[bytes]) -> None:
+        self._archive, self._stream = archive, stream
 
     def read(self, size: int) -> bytes:
         """Return up to ``size`` bytes.
 
         Raises:
-            DamagedStream: if the archive is damaged, after the bytes before the damage.
+            DamagedStream: if the archive is damaged.
         """
-        parts: list[bytes] = []
-        # In small steps, the last byte alone: what a call reads before it finds an error is lost.
-        while (wanted := size - sum(map(len, parts))) > 0 and not self._damaged:
-            try:
-                part = self._stream.read1(min(wanted, max(1, self._left - 1)))  # type: ignore[attr-defined]
-            except _DAMAGED:
-                self._damaged = True
-                break
-            if not part:
-                break
-            parts.append(part)
-            self._left -= len(part)
-        if self._damaged and not parts:
-            raise DamagedStream("damaged zip")
-        return b"".join(parts)
+        try:
+            return self._stream.read(size)
+        except _DAMAGED:
+            raise DamagedStream("damaged zip") from None
 
     def __enter__(self) -> IO[bytes]:
         return cast(IO[bytes], self)

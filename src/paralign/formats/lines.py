@@ -119,7 +119,7 @@ def decode_lines(
 
 def old_mac_error(name: str) -> UserError:
     """Return the error for a file whose lines end with CR only."""
-    hint = f"convert it: tr '\\r' '\\n' < {name} > NEW"
+    hint = "convert it: tr '\\r' '\\n' < OLD > NEW"
     return UserError("the lines end with CR only, as on old Macs", where=file_location(name, 1), hint=hint)
 
 

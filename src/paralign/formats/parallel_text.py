@@ -13,6 +13,7 @@ from paralign.formats.archives import aligned_members, is_archive
 from paralign.formats.conllu import is_treebank
 from paralign.formats.delimited import is_bars_line, is_tabs_line, read_bars, read_tabs
 from paralign.formats.hub import is_hub, read_hub_pairs, read_hub_text
+from paralign.formats.item_errors import TRUNCATION_REASONS
 from paralign.formats.items import Pair
 from paralign.formats.json_lines import is_json_line, read_json_lines
 from paralign.formats.line_aligned import read_line_aligned, read_line_aligned_archive
@@ -163,8 +164,10 @@ def count_lines(path: str, paths: tuple[str, ...], languages: tuple[str, ...]) -
         return None
     if is_archive(files[0]) and len(languages) == 2:
         files = aligned_members(files[0], (languages[0], languages[1]))
-    # One of two files may be truncated.
-    return max(sum(1 for _ in numbered_lines(file, lenient=True)) for file in files)
+    dropped: Counter[str] = Counter()
+    lines = sum(1 for _ in numbered_lines(files[0], lenient=True, dropped=dropped))
+    others = files[1:] if dropped.keys() & TRUNCATION_REASONS else ()  # the first file is truncated
+    return max([lines, *(sum(1 for _ in numbered_lines(file, lenient=True)) for file in others)])
 
 
 def _format_of(files: tuple[str, ...]) -> ParallelFormat:

@@ -175,7 +175,7 @@ def _inflate(stream: IO[bytes], data: bytes) -> Iterator[bytes]:
             try:
                 block = member.decompress(step, _BLOCK) if step else member.flush()
             except zlib.error:
-                yield _until_damage(before, step)
+                yield from _until_damage(before, step)
                 raise DamagedStream("damaged gzip") from None
             at += len(step) - len(member.unconsumed_tail)
             if block:
@@ -187,13 +187,12 @@ def _inflate(stream: IO[bytes], data: bytes) -> Iterator[bytes]:
             data = (data + more).lstrip(b"\0")
 
 
-def _until_damage(member: Any, data: bytes) -> bytes:
-    """Return what can be decompressed of data that are damaged somewhere: the output of a call that fails is lost."""
-    out = b""
+def _until_damage(member: Any, data: bytes) -> Iterator[bytes]:
+    """Yield what can be decompressed of data that are damaged somewhere: the output of a call that fails is lost."""
     with suppress(zlib.error):
         for k in range(len(data)):
-            out += member.decompress(data[k : k + 1])
-    return out
+            if block := member.decompress(data[k : k + 1]):
+                yield block
 
 
 def _unzstd(stream: IO[bytes], data: bytes) -> Iterator[bytes]:

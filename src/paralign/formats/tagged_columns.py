@@ -33,6 +33,10 @@ _BEGINS, _ENDS = frozenset("BSUW"), frozenset("OESLUW")
 BMES and BMEWO, M- is I- and W- is S-."""
 Columns = tuple[int | None, int | None]
 """The columns of words and tags, from 1; ``None`` for the first and the last."""
+_SKIPPED = ("# ", "-DOCSTART-")
+"""Beginnings of lines that are no words, unless they end with a tag."""
+_LAYOUT_LINES = 100
+"""Lines at the beginning of a file from which it is seen whether it has columns."""
 _LAYOUT_SENTENCES = 20
 """Sentences at the beginning of a file from which its layout is inferred."""
 
@@ -79,19 +83,20 @@ def read_tagged_columns(
 def has_no_columns(path: str) -> bool:
     """Return whether a file has sentences instead of a word on each line; ``False`` for what cannot be read twice.
 
-    So it is if the first lines have no tabs, hardly any tags at their ends, and different numbers of words, or if there
-    is one line only.
+    This is so if most of its first lines have several words, hardly any of them ends with a tag, and there are no tabs
+    and no blank lines between them.
     """
     if not Path(path).is_file():
         return False
-    lines = (line for _, line in numbered_lines(path, lenient=True) if line is None or line.strip())
-    head = list(islice(lines, _LAYOUT_SENTENCES))
-    cells = [_split(line, False) for line in head if line is not None and "\t" not in line]
-    tagged = [k for k, words in enumerate(cells) if TAG.fullmatch(words[-1])]
-    if len(cells) < len(head) or _is_most(tagged, cells):
+    lines = (line for _, line in numbered_lines(path, lenient=True))
+    head = list(islice((line for line in lines if line is None or not line.startswith(_SKIPPED)), _LAYOUT_LINES))
+    while head and not (head[-1] is None or head[-1].strip()):
+        head.pop()
+    if not all(line and line.strip() and "\t" not in line for line in head):
         return False
-    widths = {len(words) for words in cells}
-    return len(widths) > 1 or (len(head) == 1 and widths != {1})
+    rows = [_split(line, False) for line in head if line]
+    tagged = [k for k, words in enumerate(rows) if TAG.fullmatch(words[-1])]
+    return 2 * sum(len(words) > 1 for words in rows) > len(rows) and not _is_most(tagged, rows)
 
 
 def to_bio(tags: Sequence[str]) -> list[str]:
@@ -147,7 +152,7 @@ class _Layout:
     def __init__(self, head: Sequence[Block], path: str, language: str, columns: Columns) -> None:
         self.word = (columns[0] or 1) - 1
         self.tag = -1 if columns[1] is None else columns[1] - 1
-        blocks = [[line for _, line in block if not line.startswith(("# ", "-DOCSTART-"))] for block in head]
+        blocks = [[line for _, line in block if not line.startswith(_SKIPPED)] for block in head]
         lines = [line for block in blocks for line in block]
         split = [_split(line, "\t" in line) for line in lines]
         # The first line with a tag is typical of the file.

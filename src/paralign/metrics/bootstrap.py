@@ -185,6 +185,8 @@ def _resample_ratios(stacks: Sequence[Floats], resamples: int, seed: int) -> lis
 def _resample_macro_f1(stack: Floats, resamples: int, seed: int) -> Resampled:
     """Score a system on resamples of its test set, as macro F1, from sums of indicators of its labels."""
     size = stack.shape[1]
+    if not size:
+        return Resampled(math.nan, np.full(resamples, math.nan), 0)
     of_seeds = []
     for items in stack:
         gold, predicted = (items[:, side, None] == np.unique(items) for side in (0, 1))  # [n, labels]

@@ -10,6 +10,7 @@ from paralign.errors import UserError
 from paralign.metrics import Comparison, item_score, mean_sd
 from paralign.metrics.bootstrap import Resampled
 from paralign.metrics.statistics import PAIR_STATISTICS
+from paralign.report.number_format import join_names
 from paralign.report.runs import Run
 from paralign.results import Items, Measurement, Seeds, read_items
 
@@ -159,9 +160,9 @@ def build_cell(members: Iterable[Member], notes: list[str]) -> Cell:
     if len({len(table) for table in items}) > 1:
         missing = missing or "seeds or directions differ in their number of items"
     rows = [row for _, row in unique.values()]
-    if len(_test_data(rows)) > len({(row.dataset, row.where.direction) for row in rows}):
+    if _differ_in_data(rows):
         missing = missing or "its seeds were measured on different test data"
-        runs = " and ".join(dict.fromkeys(run.name for run, _ in unique.values()))
+        runs = join_names(list(dict.fromkeys(run.name for run, _ in unique.values())))
         notes.append(f"{runs} measured {rows[0].language} on different test data; the mean over them is shown.")
     return Cell(
         scores={unit: math.fsum(values) / len(values) for unit, values in scores.items()},
@@ -178,10 +179,13 @@ def build_cell(members: Iterable[Member], notes: list[str]) -> Cell:
     )
 
 
-def _test_data(rows: Sequence[Measurement]) -> set[tuple[object, ...]]:
-    """Return the test data of rows, by data set and direction; rows that do not record theirs agree with all others."""
-    recorded = [row for row in rows if "data" in row.settings]
-    return {(row.dataset, row.where.direction, row.settings["data"], row.settings.get("gold")) for row in recorded}
+def _differ_in_data(rows: Sequence[Measurement]) -> bool:
+    """Return whether rows of one data set and direction were measured on different texts or gold answers, if known."""
+    known: dict[tuple[str, str | None, str], set[object]] = {}
+    for row in rows:
+        for name in {"data", "gold"} & row.settings.keys():
+            known.setdefault((row.dataset, row.where.direction, name), set()).add(row.settings[name])
+    return any(len(digests) > 1 for digests in known.values())
 
 
 def _baselines(rows: Sequence[Measurement]) -> dict[str, float]:

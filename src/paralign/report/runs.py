@@ -239,14 +239,14 @@ def _as_row(run: Run) -> Measurement:
 
 
 def _read_run(path: Path, name: str) -> Run:
-    described, results, config = path / "run.json", path / "results.jsonl", path / "config.toml"
+    described, results = path / "run.json", path / "results.jsonl"
     truncated: list[str] = []
     return Run(
         name=name,
         path=path,
         info=_read_info(described) if described.is_file() else RunInfo(),
         described=described.is_file(),
-        config=config.read_text(encoding="utf-8", errors="replace") if config.is_file() else None,
+        config=_read_config(path),
         logs={str(log.relative_to(path).as_posix()): _read_log(log) for log in _logs(path)},
         rows=tuple(read_results(results, torn=truncated)) if results.is_file() else (),
         truncated=tuple(truncated),
@@ -254,15 +254,21 @@ def _read_run(path: Path, name: str) -> Run:
     )
 
 
+def _read_config(path: Path) -> str | None:
+    config = path / "config.toml"
+    return config.read_text(encoding="utf-8", errors="replace") if config.is_file() else None
+
+
 def read_facts(folder: Path) -> Run:
-    """Read the ``run.json`` of a run alone.
+    """Read facts and settings of a run alone.
 
     Raises:
-        UserError: if it cannot be read.
+        UserError: if they cannot be read.
+        FileNotFoundError: if there is no ``run.json``.
     """
     path = folder.resolve()
-    facts = _read_info(path / "run.json", logs=False)
-    return Run(path.name, path, facts, True, None, logs={}, rows=(), truncated=(), figures={})
+    facts = _read_info(path / "run.json", check_logs=False)
+    return Run(path.name, path, facts, True, _read_config(path), logs={}, rows=(), truncated=(), figures={})
 
 
 def _read_figure(path: Path) -> Mapping[str, Any]:
@@ -272,8 +278,8 @@ def _read_figure(path: Path) -> Mapping[str, Any]:
     return data
 
 
-def _read_info(path: Path, *, logs: bool = True) -> RunInfo:
-    """Read a ``run.json``; with ``logs``, check that they have not changed."""
+def _read_info(path: Path, *, check_logs: bool = True) -> RunInfo:
+    """Read a ``run.json``."""
     facts = read_object(path, "restore the file, or remove it")
     try:
         info = RunInfo.model_validate(facts)
@@ -281,7 +287,7 @@ def _read_info(path: Path, *, logs: bool = True) -> RunInfo:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         raise UserError(f"{key + ': ' if key else ''}{first['msg']}", where=path) from error
-    for name, digest in info.logs.items() if logs else ():
+    for name, digest in info.logs.items() if check_logs else ():
         log = path.parent / name
         if log.is_file() and file_digest(log) != digest:
             raise UserError(DAMAGED, where=log, hint="restore the file, or remove it")

@@ -124,7 +124,7 @@ def _trained(folders: Mapping[Path, str]) -> list[Run]:
     """Return the runs that trained the encoders, for their cost; those without a readable ``run.json`` are left out."""
     runs = []
     for folder, system in folders.items():
-        with suppress(UserError):
+        with suppress(UserError, FileNotFoundError):
             runs.append(replace(read_facts(folder), name=f"training/{folder.resolve().name}", encoder_label=system))
     return runs
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import torch
 
 from paralign.console import echo, progress_lines
 from paralign.corpus import language_identification
@@ -18,7 +19,7 @@ from paralign.corpus.exclusion import excluded_sentences, parse_source
 from paralign.corpus.mixing import tempered
 from paralign.corpus.shard_plan import Shard
 from paralign.corpus.store import TokenStore, share_kept
-from paralign.device import only_cpu, processes
+from paralign.device import only_cpu
 from paralign.digests import file_digest
 from paralign.encoder import Encoder
 from paralign.errors import UserError
@@ -353,10 +354,15 @@ def main_process_first(function: Callable[[], T]) -> T:
     """Call a function in the main process first (to build a store, for example), then in the others (to open it)."""
     from accelerate import PartialState
 
-    if processes() == 1:
-        return function()
-    state = PartialState(cpu=only_cpu(), timeout=_LONGEST_WAIT)
+    state = PartialState(cpu=only_cpu())
     if state.num_processes == 1:
         return function()
-    with state.main_process_first():
-        return function()
+    # A group of its own: that of training should notice soon that a process hangs.
+    group = torch.distributed.new_group(backend="gloo", timeout=_LONGEST_WAIT)
+    if state.is_main_process:
+        result = function()
+    torch.distributed.barrier(group)
+    if not state.is_main_process:
+        result = function()
+    torch.distributed.destroy_process_group(group)
+    return result

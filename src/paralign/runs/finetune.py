@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 
 from paralign.config import resolve
 from paralign.console import echo
-from paralign.device import best_device, processes
+from paralign.device import best_device, processes, uses_cuda
 from paralign.digests import file_digest, write_digests
 from paralign.encoder import Encoder
 from paralign.encoder.hf import set_dropout
@@ -351,10 +351,10 @@ def _free(failure: BaseException) -> None:
     error: BaseException | None = failure
     while error is not None:
         traceback.clear_frames(error.__traceback__)
-        error = error.__cause__
+        error = error.__cause__ or error.__context__
     gc.collect()
-    if torch.accelerator.is_available():
-        torch.accelerator.memory.empty_cache()
+    if uses_cuda():
+        torch.cuda.empty_cache()
 
 
 class _SeedFailed(Exception):

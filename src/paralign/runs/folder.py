@@ -145,11 +145,12 @@ class RunFolder:
         """
         if not self.main:
             return
-        self._created = self._created or not self.path.exists()
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(parents=True)
+            self._created = True
         except OSError as error:
-            raise UserError(f"cannot create the output folder: {error.strerror}", where=self.path) from error
+            if not self.path.is_dir():
+                raise UserError(f"cannot create the output folder: {error.strerror}", where=self.path) from error
         self._lock_folder()
         if not self._begun and self._read() != self._found:
             self._unlock()
@@ -229,7 +230,8 @@ class RunFolder:
             return
         trained = [*self.path.rglob("checkpoints/step-????????"), *self.path.glob("results.jsonl")]
         trained += [log for log in self.path.rglob("log.jsonl") if log.stat().st_size]
-        if self.resumed or trained:
+        written = [*self.path.glob("figures"), *self.path.glob("items"), *self.path.glob("*.tsv")]
+        if self.resumed or trained or {file.name for file in written} - {*_PREPARED}:  # the same command replaces them
             self.save(status="failed")
             return
         for name in _PREPARED:

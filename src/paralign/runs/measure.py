@@ -26,7 +26,6 @@ __all__ = [
     "echo_truncated",
     "measure",
     "recorded_settings",
-    "text_digest",
 ]
 
 
@@ -70,7 +69,7 @@ def measure(
     model_facts = context.model_facts
     baselines = task.baselines(data)
     settings = {"system": model_facts["method"], "control": model_facts["control"]}
-    settings["data"] = text_digest(task, data)
+    settings["data"] = _digest(task.texts_of(data))
     gold = list(task.gold_of(data))
     if any(gold):
         settings["gold"] = _digest(gold)
@@ -173,14 +172,9 @@ def _shown(value: float, metric: str, sign: str = "") -> str:
     return f"{100 * value:{sign}.1f}" if is_scaled(metric) else f"{value:{sign}.2f}"
 
 
-def text_digest(task: Task, data: Any) -> str:
-    """Return the digest of the texts of a data set, as rows record it in ``settings["data"]``."""
-    return _digest(task.texts_of(data))
-
-
 def content_digest(task: Task, data: Any) -> str:
     """Return the digest of the texts and labels of a data set, whatever its file; empty if the task names no texts."""
-    return text_digest(task, data) + _digest(task.gold_of(data)) if any(task.texts_of(data)) else ""
+    return _digest(task.texts_of(data)) + _digest(task.gold_of(data)) if any(task.texts_of(data)) else ""
 
 
 def _digest(items: Iterable[Sequence[str]]) -> str:

@@ -23,6 +23,7 @@ from paralign.ragged import row_ids
 from paralign.runs.corpus import kept_lines
 from paralign.runs.finetune import FinetuneRun
 from paralign.runs.options import RunOptions
+from paralign.runs.settings import RunConfig
 from paralign.runs.train import PreparedTraining
 from paralign.sources.line_numbers import line_count
 from paralign.sources.specs import PairSpec, TextSpec, check_readable_again
@@ -38,12 +39,16 @@ _SAMPLE = 5_000
 _COLORS = ("cyan", "magenta", "green", "blue", "yellow", "red")
 
 
-def preview_overrides(overrides: Sequence[str]) -> list[str]:
-    """Return the settings of a run that reads only the first records of each language pair: 5,000, or two batches."""
-    settings = merge(*map(parse_override, overrides))
-    batch = section(settings, "training").get("batch", 0)
-    sample = max(_SAMPLE, 2 * batch) if isinstance(batch, int) else _SAMPLE
-    limit = section(settings, "data").get("limit", sample)
+def preview_overrides(overrides: Sequence[str], config: RunConfig) -> list[str]:
+    """Return the settings of a run that reads only the first records of each language pair: 5,000, or two batches.
+
+    Args:
+        overrides: the settings.
+        config: the same, resolved.
+    """
+    of_row = max(1, (config.views.pack or 0) // 8)  # sentences of 8 pieces or more in a packed row
+    sample = max(_SAMPLE, 2 * config.training.batch * of_row)
+    limit = section(merge(*map(parse_override, overrides)), "data").get("limit", sample)
     return [*overrides, f"data.limit={min(limit, sample)}"] if isinstance(limit, int) else list(overrides)
 
 
@@ -79,7 +84,9 @@ def preview_training(
             _show(trainer, store, show)
         if cost:
             step_cost = probe(trainer)
-            _echo_lines(_cost(trainer, step_cost) + _training_lines(trainer, store, step_cost, specs, limit))
+            packed = prepared.config.views.pack is not None
+            lines = _training_lines(trainer, store, step_cost, specs, limit, packed=packed)
+            _echo_lines(_cost(trainer, step_cost) + lines)
 
 
 def preview_finetune(
@@ -129,7 +136,13 @@ def _cost(trainer: Trainer, step_cost: StepCost) -> list[str]:
 
 
 def _training_lines(
-    trainer: Trainer, store: TokenStore, step_cost: StepCost, specs: Sequence[PairSpec | TextSpec], limit: int | None
+    trainer: Trainer,
+    store: TokenStore,
+    step_cost: StepCost,
+    specs: Sequence[PairSpec | TextSpec],
+    limit: int | None,
+    *,
+    packed: bool,
 ) -> list[str]:
     """Return lines about the text, and about the duration of the whole run."""
     config = trainer.config
@@ -137,12 +150,12 @@ def _training_lines(
     steps = config.steps
     records = len(store) if not specs else _records(store, specs, limit)
     batches = trainer.batches.steps_per_epoch
-    packed = batches != len(store) // config.batch  # a batch of packed rows has more records
-    of_batch = len(store) / batches if packed else config.batch
     if steps is None and records is not None:
-        steps = config.total_steps(max(1, int(records / of_batch)))
+        per_epoch = records * batches // len(store) if packed else records // config.batch
+        steps = config.total_steps(max(1, per_epoch))
     if steps is None:
         return [*lines, f"run      {config.epochs:g} epochs of text of unknown size"]
+    of_batch = len(store) / batches if packed else config.batch  # records
     passes = "" if not records else f", {steps * of_batch / records:.1f} times the text"
     prepare = step_cost.prepare
     before = f" ({rough_duration(prepare)} of it before the first step)" if prepare >= 1 else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -116,7 +117,7 @@ def load_recipe(name: str, extended_by: tuple[str, ...] = ()) -> dict[str, Any]:
         if not isinstance(base, str):
             raise UserError(f"'extends' must be the name of a recipe, not {base!r}", where=name)
         if base.endswith(".toml"):  # next to the recipe that extends it
-            base = str(Path(name).parent / Path(base).expanduser())
+            base = os.path.normpath(Path(name).parent / Path(base).expanduser())
         recipe = merge(_without_name(load_recipe(base, (*extended_by, name)), recipe), recipe)
     return recipe
 

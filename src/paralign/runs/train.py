@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -171,7 +170,7 @@ class PreparedTraining:
             echo(f"ALARM {alarm}", quiet=quiet)
         echo(f"{final}  ({outcome.seconds:,.0f} s, {outcome.records_seen:,} records seen)", quiet=quiet)
         if outcome.signal:  # it came too late to stop this run, but not what follows, as in a grid
-            signal.raise_signal(outcome.signal)
+            raise Stopped(outcome.signal, outcome.steps)
         return final
 
     def _facts(self, outcome: Outcome) -> dict[str, Any]:
@@ -218,6 +217,11 @@ def prepare_training(
     # It refuses bf16 before a corpus is built.
     precision = choose_precision(config.training.precision, [encoder], quiet=True)
     check_objectives(config, encoder, base=inputs.base, links=inputs.links, dictionary=inputs.dictionary)
+    config.training.check_division(processes())
+    of_encoder = needs_links(config) and not inputs.links and "model" in find_aligner(config.links.method).requires
+    if of_encoder and inputs.start is not None:
+        message = f"links.method={config.links.method} would use the base of the checkpoint, not its encoder"
+        raise UserError(message, hint="compute the links with paralign words, and pass them with --links")
     if not options.quiet:
         _echo_notes(config, encoder, inputs)
     if config.training.dropout is not None:
@@ -256,7 +260,6 @@ def prepare_training(
             echo_languages(folder.facts["languages"], quiet=options.quiet)
         for line in unknown_pieces(store, encoder):
             echo(f"WARNING {line}", quiet=options.quiet)
-        config.training.check_division(processes())  # before word alignment, which may take hours
         links = _links(folder, store, inputs, config, options)
         dictionary = _dictionary(folder, encoder, store, inputs, config, options)
         translations = None
@@ -344,9 +347,6 @@ def _links(
 ) -> LinkStore | None:
     if not needs_links(config):
         return None
-    if inputs.start is not None and not inputs.links and "model" in find_aligner(config.links.method).requires:
-        message = f"links.method={config.links.method} would use the base of the checkpoint, not its encoder"
-        raise UserError(message, hint="compute the links with paralign words, and pass them with --links")
     return main_process_first(
         lambda: open_links(
             folder.path,

@@ -14,6 +14,8 @@ from paralign.training.callbacks import Callback, CallbackTrainer
 
 __all__ = ["Alarms", "non_finite"]
 
+_COLLAPSED = 0.999
+"""Mean cosine that no trained encoder begins with."""
 _WARM_UP = 1000
 """Steps after which an encoder trained from scratch has learned to distinguish sentences."""
 
@@ -24,7 +26,7 @@ class Alarms(Callback):
     * Collapse: the mean cosine of vectors of different sentences is above ``cosine``, or their effective rank is below
       ``rank``, in ``patience`` consecutive log entries after the first fifth of the run (at most 1,000 steps). Vectors
       of some trained encoders, such as XLM-R, are that similar from the start: of these, the distance of the mean
-      cosine from 1 must also be less than a fifth of what it was in the first entry.
+      cosine from 1 must also be less than a fifth of what it was in the first entry, or below 0.001.
     * Stuck: after the first fifth of the run a loss is still within 0.5 % of chance level, log(K+1) for MoCo.
     * Nothing to do: a loss was exactly 0 in all log entries so far, ``patience`` or all of a shorter run, as without
       word links; or at least half of the pairs of the first batch have equal sides.
@@ -84,7 +86,7 @@ class Alarms(Callback):
         cosines = {name: value for name, value in metrics.items() if name.endswith("mean_cosine")}
         self._initial = cosines | self._initial
         for name, value in metrics.items() if step > min(self._steps / 5, _WARM_UP) else ():
-            if name in cosines and value > self._cosine and self._has_shrunk(name, value):
+            if name in cosines and value > self._cosine and self._has_collapsed(name, value):
                 messages[name] = f"collapse: different sentences have a mean cosine of {value:.3f} ({name})"
             if name.endswith("effective_rank") and value < self._rank:
                 messages[name] = f"collapse: sentence vectors span only {value:.1f} dimensions ({name})"
@@ -103,8 +105,8 @@ class Alarms(Callback):
             self.raised[name] = f"step {step}: {messages[name]}"
         return [self.raised[name] for name in new]
 
-    def _has_shrunk(self, name: str, cosine: float) -> bool:
-        return not self._trained or 1 - cosine < (1 - self._initial[name]) / 5
+    def _has_collapsed(self, name: str, cosine: float) -> bool:
+        return not self._trained or cosine > _COLLAPSED or 1 - cosine < (1 - self._initial[name]) / 5
 
     def alarms(self) -> list[str]:
         """Return all alarms raised so far."""
@@ -120,7 +122,7 @@ class Alarms(Callback):
         self._streaks = {name: int(count) for name, count in state["signs"].items()}
         self.raised = {name: str(text) for name, text in state["raised"].items()}
         self._active = set(state["active"])
-        self._initial = {name: float(value) for name, value in state["initial"].items()}
+        self._initial = {name: float(value) for name, value in state.get("initial", {}).items()}
 
 
 def _equal_sides(batch: Batch) -> float:

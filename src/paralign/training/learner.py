@@ -41,6 +41,7 @@ class Learner(nn.Module):
         use_fast_dropout(self)
         self._vectors: list[Tensor] = []  # of each slice of a step
         self.requests = _requests(encoder, objectives.values())
+        self._views = list(dict.fromkeys(view for o in objectives.values() for view in o.requests(encoder)))
         if not any(o.needs_logits for o in objectives.values()):
             unread = encoder.head_parameters()
             top = max((max(layers) for layers in self.requests.values()), default=encoder.layers)
@@ -110,9 +111,8 @@ class Learner(nn.Module):
         if torch.is_grad_enabled() and not any(s.requires_grad for s in sums.values()):
             raise UserError(f"no loss has a gradient: {', '.join(sums)}", hint="do not detach the hidden states")
         if step.encoded:
-            encoded = [name for name, _ in step.encoded]
-            first = next(iter(self.objectives_by_name().values())).requests(self.encoder)
-            view = next((name for name in first if name in encoded), encoded[0])
+            encoded = {name for name, _ in step.encoded}
+            view = next(name for name in self._views if name in encoded)
             highest = max(layer for name, layer in step.encoded if name == view)
             self._vectors.append(step.encoded[view, highest].mean().detach())
         return sums
@@ -121,7 +121,7 @@ class Learner(nn.Module):
         """Return metrics for the log: those of the objectives, and the spread of sentence vectors.
 
         The spread is that of all slices of the step. The vectors are mean-pooled from the highest layer that is read of
-        the first view of the first objective.
+        the first view of the first objective that reads one.
         """
         out = {name: value for o in self.objectives_by_name().values() for name, value in o.metrics().items()}
         if self._vectors:
