@@ -133,3 +133,16 @@ def test_mistakes_are_refused_before_the_folder_is_written(changed, message, bas
     with pytest.raises(UserError, match="is given twice"):
         paralign.analyze_probes([str(base)] * 2, task="pos", train="en=x", eval="en=x", out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_truncated_rows_and_the_precision_of_the_task(base, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "paralign.tasks.base.choose_precision", lambda precision, *_, **__: asked.append(precision) or "fp32"
+    )
+    given = {"task": "nli", "train": "en=smallworld:0-20", "eval": "de=smallworld:0-10", "out": tmp_path / "run"}
+    overrides = ["probes.items=20", "task.max_pieces=9", "task.precision=bf16"]
+    paralign.analyze_probes(str(base), overrides=overrides, quiet=True, **given)
+    assert set(asked) == {"bf16"}
+    alarms = json.loads((tmp_path / "run/run.json").read_text())["alarms"]
+    assert any("sentence pairs cut to 9 pieces" in line for line in alarms)

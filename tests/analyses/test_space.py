@@ -45,6 +45,18 @@ def test_every_layer_of_every_language_is_measured_and_drawn(base, tmp_path, cap
     assert len(panels) == 7
 
 
+def test_equal_vectors_and_truncated_sentences_are_reported(base, tmp_path):
+    """[CLS] is the same for all sentences before the first layer."""
+    lines = [text for _, text in read_text(parse_text("en=smallworld:0-25"))]
+    (tmp_path / "en.txt").write_text("".join(f"{f'{line} ' * 100}\n" for line in lines))
+    given = {"text": [f"en={tmp_path}/en.txt", "de=smallworld:0-25"], "out": tmp_path / "run", "quiet": True}
+    result = analyze_encoders("space", [str(base)], overrides=["space.pool=cls", "space.sentences=25"], **given)
+    undefined = {row.metric for row in result.rows if np.isnan(row.value) and row.where.layer == 0}
+    assert {"hubness", "identified_by_mean", "identified_linearly"} <= undefined
+    assert [row.metric for row in result.rows if row.where.layer and np.isnan(row.value)] == []
+    assert any("25 of 25 sentences of en were truncated" in line for line in result.warnings)
+
+
 def test_a_class_has_the_settings_of_its_name(base, tmp_path):
     given = {"text": TEXT[:2], "overrides": ["space.sentences=30"], "quiet": True}
     results = [

@@ -110,6 +110,23 @@ def test_the_pool_of_a_sentence_transformers_folder_is_kept(base, tmp_path, caps
     assert not capsys.readouterr().err
 
 
+def test_pooling_that_cannot_be_exported_is_refused(base, tmp_path):
+    paralign.export(str(base), tmp_path / "one", pool="mean", quiet=True)
+    pooling = tmp_path / "one/1_Pooling/config.json"
+    pooling.write_text('{"word_embedding_dimension": 32, "pooling_mode_lasttoken": true}')
+    with pytest.raises(UserError, match=r"pooling cannot be exported \(--pool mean, or --pool cls\)"):
+        paralign.export(str(tmp_path / "one"), tmp_path / "two", quiet=True)
+    paralign.export(str(tmp_path / "one"), tmp_path / "two", pool="mean", quiet=True)
+
+
+def test_the_coverage_of_a_short_text_is_unknown(base, tmp_path, capsys):
+    (tmp_path / "en.txt").write_text("A cat sees a dog.\n")
+    paralign.export(str(base), tmp_path / "out", trim_vocabulary=f"en={tmp_path}/en.txt")
+    said = capsys.readouterr().err
+    assert "M weights\n" in said
+    assert "nine tenths" not in said
+
+
 def test_modules_that_paralign_does_not_apply_are_named(base, tmp_path, capsys):
     folder = paralign.export(str(base), tmp_path / "dense", pool="mean", quiet=True)
     Encoder.from_pretrained(folder)

@@ -5,13 +5,15 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
 from paralign.encoder import train_tokenizer
-from paralign.encoder.tokenizer import probe_template, tokenize, tokenizer_id
+from paralign.encoder.tokenizer import probe_template, tokenize, tokenize_words, tokenizer_id
 from paralign.errors import UserError
+from tests.encoder.family_models import _bytes
 
 TEXTS = [
     "Élan vital à Paris",
@@ -119,6 +121,22 @@ def test_byte_level_tokenizers_have_no_unknown_pieces():
         ids = tokenize(tokenizer, [text])[0][0].tolist()
         assert tokenizer.unk_token_id not in ids
         assert tokenizer.decode(ids).strip() == text
+
+
+@pytest.mark.parametrize("kind", ["wordpiece", "bpe", "modernbert"])
+def test_words_have_the_pieces_that_they_have_in_text(kind):
+    words = ["dog", "sees", "Straße", "x"]
+    texts = [*TEXTS, "the dog sees the cat", "a dog", "one sees"] * 3
+    tokenizer = _bytes(texts) if kind == "modernbert" else train_tokenizer(texts, kind=kind, size=300)
+    ((ids, offsets),) = tokenize(tokenizer, ["so " + " ".join(words)])
+    start = 3
+    for word, (own, inside) in zip(words, tokenize_words(tokenizer, words), strict=True):
+        here = (offsets[:, 1] > start) & (offsets[:, 1] <= start + len(word))
+        assert own.tolist() == ids[here].tolist()
+        assert inside.tolist() == np.maximum(offsets[here] - start, 0).tolist()
+        start += len(word) + 1
+    if kind == "modernbert":
+        assert tokenize_words(tokenizer, ["dog"])[0][0].tolist() != tokenize(tokenizer, ["dog"])[0][0].tolist()
 
 
 def test_equal_text_gives_an_equal_tokenizer_in_every_process():

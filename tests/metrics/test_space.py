@@ -84,6 +84,11 @@ def test_a_hub_gives_a_large_skewness_and_equal_occurrence_gives_none():
     assert space.hubness(np.eye(6), items, 1) == pytest.approx(5 / math.sqrt(6))
 
 
+def test_equal_rows_have_no_neighbors():
+    rows = np.tile(np.arange(3.0), (40, 1))
+    assert math.isnan(space.hubness(np.eye(3)[[0, 1, 2] * 9], rows))
+
+
 def test_mutual_nearest_neighbors_are_the_greatest_of_row_and_column():
     first, second = drawn(14, 3), drawn(14, 3, 1) + drawn(14, 3)
     table = [[cosine(a, b) for b in second] for a in first]

@@ -120,7 +120,8 @@ def probe_encoders(
     train = [part.sample(min(config.items, len(part)), config.seed) for part in data.train]
     for analyzed in encoders:
         began = time.monotonic()
-        states, labels, pool = _training_states(analyzed.encoder, data.task, train, config.pool)
+        with data.task.autocast(analyzed.encoder):
+            states, labels, pool = _training_states(analyzed.encoder, data.task, train, config.pool)
         encoded = time.monotonic()
         classes = len(_names(data.task, analyzed.encoder))
         probes = []
@@ -130,9 +131,13 @@ def probe_encoders(
         slow = [layer for layer, probe in enumerate(probes) if not probe.converged]
         if slow:
             warnings.append(f"{analyzed.name}: the probes of layers {slow} did not converge")
-        scored = [
-            _Scored(name, part, _score(analyzed.encoder, data.task, part, probes, pool)) for name, part in data.evals
-        ]
+        with data.task.autocast(analyzed.encoder):
+            scored = [
+                _Scored(name, part, _score(analyzed.encoder, data.task, part, probes, pool))
+                for name, part in data.evals
+            ]
+        warnings += [f"{analyzed.name}: {count:,} {reason}" for reason, count in data.task.cut.items()]
+        data.task.cut.clear()
         of_encoders.append(scored)
         spent = {
             "encoding": round(encoded - began, 2),

@@ -85,7 +85,7 @@ class SpaceAnalysis(EncoderAnalysis):
                         f"{analyzed.name}: {len(lines):,} sentences are less than four times the width of {width}: the"
                         " effective rank is too low, and comparable at equal numbers of sentences only"
                     )
-                values = list(self._values(analyzed, text, lines))
+                values = list(self._values(analyzed, text, lines, warnings))
                 rows += [_row(analyzed, text, value, run, self.config) for value in values]
                 facts = analyzed.model_facts
                 curves.append({"system": analyzed.name, "model_hash": facts["model_hash"], "control": facts["control"],
@@ -95,14 +95,17 @@ class SpaceAnalysis(EncoderAnalysis):
         return AnalysisResult(rows, rows=rows, figures={"space": figure}, warnings=list(dict.fromkeys(warnings)))
 
     def _values(
-        self, analyzed: AnalyzedEncoder, text: ParallelText, lines: Sequence[tuple[str, ...]]
+        self, analyzed: AnalyzedEncoder, text: ParallelText, lines: Sequence[tuple[str, ...]], warnings: list[str]
     ) -> Iterator[_Value]:
-        by_language = {
-            language: layer_vectors(
-                analyzed.encoder, [line[position] for line in lines], language, pool=self.config.pool
-            )[0]
-            for position, language in enumerate(text.languages)
-        }
+        by_language = {}
+        for position, language in enumerate(text.languages):
+            sentences = [line[position] for line in lines]
+            by_language[language], cut = layer_vectors(analyzed.encoder, sentences, language, pool=self.config.pool)
+            if cut:
+                warnings.append(
+                    f"{analyzed.name}: {cut:,} of {len(sentences):,} sentences of {language} were truncated to its"
+                    " maximum length"
+                )
         for layer in range(analyzed.encoder.layers + 1):
             yield from self._measure_layer({name: layers[layer] for name, layers in by_language.items()}, layer)
 
@@ -110,11 +113,13 @@ class SpaceAnalysis(EncoderAnalysis):
         n, (pivot, *others) = len(next(iter(vectors.values()))), vectors
         nearest = space.nearest_mean_identification(vectors)
         linear = space.linear_identification(vectors)
+        equal = space.are_equal(np.concatenate(list(vectors.values())))  # as [CLS] before the first layer
         for name, rows in vectors.items():
             yield _Value("mean_cosine", name, layer, space.mean_cosine(rows), n)
             yield _Value("effective_rank", name, layer, space.effective_rank(rows), n)
-            yield _Value("identified_by_mean", name, layer, float(nearest[name].mean()), len(nearest[name]))
-            yield _Value("identified_linearly", name, layer, float(linear[name].mean()), len(linear[name]))
+            by_mean, linearly = (math.nan if equal else float(of[name].mean()) for of in (nearest, linear))
+            yield _Value("identified_by_mean", name, layer, by_mean, len(nearest[name]))
+            yield _Value("identified_linearly", name, layer, linearly, len(linear[name]))
         for name in others:
             first, second, direction = vectors[pivot], vectors[name], f"{pivot}-{name}"
             hubs = [space.hubness(a, b, self.config.neighbors) for a, b in ((first, second), (second, first))]

@@ -85,6 +85,8 @@ def analyze_embeddings(
     spec = parse_pairs(pairs)
     check_encoders(models)
     folder = RunFolder(Path(out), "analyze embeddings", command=command, fresh=True)
+    if words < 5:
+        raise UserError(f"a plot of {words} words says nothing", hint="words=5 or more")
     settings = {
         "models": list(models),
         "pairs": pairs,

@@ -128,6 +128,8 @@ def export(
         _write(part / "1_Pooling/config.json", pooling)
         if facts.get("lineage") and (kept != layers or vocabulary):
             facts |= {"lineage": lineage(facts["lineage"], "export", kept, encoder.tokenizer_id)}
+        if vocabulary:  # they are those of the whole vocabulary
+            facts = {key: value for key, value in facts.items() if key != "unknown"}
         if facts:
             write_provenance(part, facts)
         options: dict[str, Any] = {"pool": pool} | ({} if layer is None else {"layer": layer})
@@ -159,6 +161,8 @@ def _trained_pool(model: str, facts: Mapping[str, Any]) -> Literal["cls", "mean"
     of_folder, _ = sentence_modules(str(local_folder(model)))
     if of_folder in ("cls", "mean"):
         return "cls" if of_folder == "cls" else "mean"
+    if of_folder:
+        raise UserError(f"{of_folder} pooling cannot be exported", where=model, hint="--pool mean, or --pool cls")
     objectives = sorted(facts.get("objectives", ()), key=lambda name: name != "moco")
     settings = facts.get("settings")
     sections = [settings.get(name) if isinstance(settings, Mapping) else None for name in objectives]
@@ -228,11 +232,13 @@ def _trimmed(encoder: Encoder, texts: Sequence[TextSpec], *, lenient: bool, quie
     if not (most + tenth).any():
         raise UserError("no text to select pieces by", where=texts[0].path)
     small = trim_vocabulary_of(encoder, most + tenth, known | others)
-    covered = tenth[most > 0].sum() / max(1, tenth.sum())
+    coverage = ""
+    if tenth.any():
+        covered = tenth[most > 0].sum() / tenth.sum()
+        coverage = f"; pieces of nine tenths of the lines cover {100 * covered:.2f} % of those in the other tenth"
     echo(
         f"{len(small.tokenizer):,} of {len(encoder.tokenizer):,} pieces, {_weights(small) / 1e6:.1f} of "
-        f"{_weights(encoder) / 1e6:.1f} M weights; pieces of nine tenths of the lines cover {100 * covered:.2f} % of "
-        "those in the other tenth",
+        f"{_weights(encoder) / 1e6:.1f} M weights{coverage}",
         quiet=quiet,
     )
     return small

@@ -30,6 +30,7 @@ __all__ = [
     "probe_template",
     "save_tokenizer",
     "tokenize",
+    "tokenize_words",
     "tokenizer_id",
     "train_tokenizer",
 ]
@@ -70,6 +71,31 @@ def tokenize(tokenizer: Any, texts: list[str], language: str | None = None, *, t
         raise UserError(f"the encoder has no twin pieces for {language}", hint="pretrain an encoder on text of it")
     special = np.array(tokenizer.all_special_ids)
     return [(ids + twin_offset * (derived.twin_mask(ids) & ~np.isin(ids, special)), offsets) for ids, offsets in pieces]
+
+
+def tokenize_words(
+    tokenizer: Any, words: list[str], language: str | None = None, *, twin_offset: int = 0
+) -> list[Pieces]:
+    """Tokenize single words as they are tokenized after another word.
+
+    Byte-level tokenizers have other pieces for a word after a space; some others have a piece for the space before a
+    word, which is not part of it.
+
+    Args:
+        tokenizer: a fast tokenizer.
+        words: the words.
+        language, twin_offset: as in :func:`tokenize`.
+
+    Returns:
+        For each word its piece ids, of shape [k], and their offsets in the word, of shape [k, 2].
+    """
+    before = "a "
+    texts = [before + word for word in words]
+    out = []
+    for ids, offsets in tokenize(tokenizer, texts, language, twin_offset=twin_offset):
+        inside = offsets[:, 1] > len(before)
+        out.append((ids[inside], np.maximum(offsets[inside] - len(before), 0)))
+    return out
 
 
 def _reverse(text: str, ids: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]) -> Pieces:

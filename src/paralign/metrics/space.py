@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -85,6 +86,15 @@ def linear_identification(vectors: Mapping[str, Vectors]) -> dict[str, Booleans]
     return {name: ((rows @ weights + bias).argmax(1) == index) for index, (name, rows) in enumerate(held_out.items())}
 
 
+def are_equal(rows: Vectors) -> bool:
+    """Return whether all rows are equal, so that their neighbors are arbitrary.
+
+    Args:
+        rows: Shape: [n, d].
+    """
+    return len(rows) > 1 and bool(np.allclose(rows, rows[0], rtol=0, atol=1e-6))
+
+
 def hubness(queries: Vectors, items: Vectors, k: int = 10) -> float:
     """Return the skewness of how often each item is among the k nearest of a query (Radovanović et al. 2010).
 
@@ -94,8 +104,10 @@ def hubness(queries: Vectors, items: Vectors, k: int = 10) -> float:
         k: number of neighbors, by cosine.
 
     Returns:
-        0 if all items occur equally often; large if a few are near everything.
+        0 if all items occur equally often; large if a few are near everything; NaN if all items are equal.
     """
+    if are_equal(items):
+        return math.nan
     rows, others = unit_rows(queries)[0], unit_rows(items)[0]
     k = min(k, len(others))
     counts = np.zeros(len(others))

@@ -95,7 +95,7 @@ def _read_dictionaries(encoder: Encoder, specs: Sequence[PairSpec], lenient: boo
         dropped: Counter[str] = Counter()
         pairs = read_lexicon(spec.path, lenient=lenient, dropped=dropped)
         sides = [
-            [ids.tolist() for ids, _ in encoder.tokenize([pair[side] for pair in pairs], language)]
+            [ids.tolist() for ids, _ in encoder.tokenize_words([pair[side] for pair in pairs], language)]
             for side, language in enumerate(spec.languages)
         ]
         for pair, first, second in zip(pairs, *sides, strict=True):

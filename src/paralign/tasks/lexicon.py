@@ -206,7 +206,7 @@ def word_vectors(
     Returns:
         Vectors, zero for words of unknown pieces only (or of none), of shape [n, d]; and the number of such words.
     """
-    pieces = [ids for ids, _ in encoder.tokenize(words, language)]
+    pieces = [ids for ids, _ in encoder.tokenize_words(words, language)]
     unknown = encoder.tokenizer.unk_token_id
     lost = np.array([all(piece == unknown for piece in ids.tolist()) for ids in pieces], bool)
     if layer is None:
