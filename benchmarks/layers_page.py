@@ -64,8 +64,8 @@ Differences from the base in points, mean over the rows of each kind (lowest to 
 |---|---|---:|---:|---:|---:|
 """
 READING = """
-* From the encoder that has never seen translations, vectors of words gain most if their links come from an aligner,
-  and lose if they come from the encoder itself, presumably because its states cannot link words yet.
+* From the encoder that has never seen translations, objectives on vectors of words gain most if their links come from
+  an aligner, and lose if they come from the encoder itself, presumably because its states cannot link words yet.
 * From the one that has, contrast, links of an aligner and distillation gain in all three tasks, and the encoder's own
   links in POS tagging and NLI. Masked LM and TLM do not, but AlignLM, which also predicts linked words, does. These are
   gains of frozen states. [Fine-tuning](systems-e5.md) makes up for most of them: contrast of words and of sentences was

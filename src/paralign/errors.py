@@ -38,7 +38,7 @@ class UserError(ValueError):
 class Stopped(BaseException):
     """The run was asked to stop and has saved a checkpoint.
 
-    Not an ``Exception``, as ``KeyboardInterrupt`` is not: code that continues after an error must end here.
+    Like ``KeyboardInterrupt``, it is not an ``Exception``: code that continues after an error must end here.
 
     Args:
         signum: the signal.

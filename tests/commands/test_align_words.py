@@ -107,8 +107,8 @@ def test_tokenized_text_is_split_at_spaces_only(tmp_path):
         ({"gold": "missing.links"}, "missing.links"),
         ({"pairs": "en-de={tmp}/empty.tsv"}, "no pair has words on both sides"),
         ({"pairs": "en-de={tmp}/one.tsv", "gold": "smallworld"}, "only for pairs of the small world"),
-        ({"gold": "smallworld", "tokenized": True}, "--tokenized does not fit the gold links of the small world"),
-        ({"gold": "smallworld", "flipped": True}, "--flipped does not fit the gold links of the small world"),
+        ({"gold": "smallworld", "tokenized": True}, "--tokenized cannot be combined with --gold smallworld"),
+        ({"gold": "smallworld", "flipped": True}, "--flipped cannot be combined with --gold smallworld"),
     ],
 )
 def test_errors_come_before_anything_is_written(tmp_path, more, message):

@@ -265,7 +265,7 @@ def check_gold_options(gold: str | Path | None, flipped: bool, one_based: bool, 
         raise UserError(f"{option} describes gold links, but none are given", hint="add --gold, or remove it")
     if str(gold) == "smallworld" and (flipped or one_based or tokenized):
         option = "--flipped" if flipped else "--one-based" if one_based else "--tokenized"
-        raise UserError(f"{option} does not fit the gold links of the small world", hint="remove it")
+        raise UserError(f"{option} cannot be combined with --gold smallworld", hint="remove it")
 
 
 def _write_score(path: Path, score: AlignmentScore, facts: Mapping[str, Any]) -> None:

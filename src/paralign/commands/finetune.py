@@ -71,7 +71,7 @@ def finetune(
         dev: development data as ``LANG=PATH``, evaluated after each epoch; the weights of the best epoch are kept.
             None: the weights after the last epoch are kept.
         code_switch: train on examples that combine each set with its English original (Pan et al. 2021, section 2.4).
-            The English set must be among ``train``, or the originals come first; they are not trained on alone.
+            The originals are the English set, or the first if none is English; they are not trained on alone.
         target_examples: few-shot: number of examples of each set that is not in the language of the first; the seed
             chooses them. None: all examples.
         seeds: number of fine-tuning seeds.

@@ -281,7 +281,7 @@ def _heldout_losses(
 def _from_scratch(
     folder: RunFolder,
     start: Scratch,
-    scratch: Mapping[str, Any] | None,
+    scratch: Mapping[str, Any],
     specs: Sequence[PairSpec] | Sequence[TextSpec],
     config: RunConfig,
     options: RunOptions,
@@ -289,7 +289,7 @@ def _from_scratch(
     """Create an encoder. A trained tokenizer is stored in the folder of the run and used again when it is resumed."""
     stored = folder.path / "tokenizer"
 
-    def trained() -> Any:
+    def trained_tokenizer() -> Any:
         if stored.is_dir():
             return load_tokenizer(str(stored))
         check_languages_or_warn(specs, lenient=options.lenient, quiet=True)
@@ -307,7 +307,7 @@ def _from_scratch(
             write_digests(part)
         return tokenizer
 
-    load = partial(load_tokenizer, start.tokenizer) if start.tokenizer not in KINDS else trained
+    load = partial(load_tokenizer, start.tokenizer) if start.tokenizer not in KINDS else trained_tokenizer
     tokenizer = main_process_first(load)
     languages = [language for spec in specs for language in map(parse_derived, spec.languages)]
     return Encoder.from_scratch(

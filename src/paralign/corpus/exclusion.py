@@ -51,16 +51,16 @@ def parse_source(text: str) -> Source:
     """
     if "=" not in text or Path(text).exists():
         return Path(expand_home(text))
+    errors = []
     for parse in (parse_pairs, parse_text):
         try:
             return parse(text)
         except UserError as error:
-            if parse is parse_pairs:
-                first = error
+            errors.append(error)
     path = Path(expand_home(text))
     if path.exists():
         return path
-    raise first
+    raise errors[0]
 
 
 def excluded_sentences(sources: Iterable[Source], *, lenient: bool = False) -> tuple[HashSet, list[dict[str, Any]]]:

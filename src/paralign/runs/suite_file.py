@@ -123,7 +123,10 @@ def load_suite(
         filled = _filled(task, name, data, limit)
         if filled.name.casefold() in {name.casefold() for name in tasks}:
             hint = 'give one of them another name = "..."'
-            raise UserError(f"two tasks have the name {filled.name!r}", where=name, hint=hint)
+            message = f"two tasks have the name {filled.name!r}"
+            if filled.name not in tasks:
+                message += ", in upper or lower case, which is one folder on some file systems"
+            raise UserError(message, where=name, hint=hint)
         tasks[filled.name] = filled
     return config.model_copy(update={"task": list(tasks.values())})
 
