@@ -347,11 +347,13 @@ def test_a_signal_outside_training_ends_a_command_alike(signum, code, monkeypatc
     monkeypatch.setitem(listing._LISTS, "recipes", interrupted)
     monkeypatch.setattr(sys, "argv", ["paralign", "list", "recipes"])
     before = signal.getsignal(signal.SIGTERM)
+    ignored = signal.signal(signal.SIGINT, signal.default_int_handler)  # shells ignore it for commands in background
     try:
         with pytest.raises(SystemExit) as ended:
             run()
     finally:
         signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGINT, ignored)
     assert (ended.value.code, cleaned) == (code, [True])
     assert capsys.readouterr().err == "paralign: stopped\n"
 

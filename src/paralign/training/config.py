@@ -104,9 +104,8 @@ class TrainingConfig(Config):
 
     def total_steps(self, steps_per_epoch: int) -> int:
         """Return the number of optimizer steps of a run."""
-        if self.steps is not None:
-            return self.steps
-        return max(1, math.ceil(round(self.epochs * steps_per_epoch, 6)))  # 0.07 * 100 is 7.000000000000001
+        steps = math.ceil(round(self.epochs * steps_per_epoch, 6))  # 0.07 * 100 is 7.000000000000001
+        return self.steps or max(1, steps)
 
     def warmup_steps(self, steps: int) -> int:
         """Return the number of warm-up steps of a run of ``steps`` steps."""

@@ -58,7 +58,7 @@ class CorpusBatches:
         if longest_record > longest:
             raise UserError(
                 f"the longest record has {longest_record} pieces, the encoder takes {longest}",
-                hint=f"build the token store with data.max_pieces={longest - special_pieces}, or use another encoder",
+                hint=f"set data.max_pieces={longest - special_pieces}, for --corpus when the token store is built",
             )
         order: dict[str, Any] = {
             "batch": training.batch,
