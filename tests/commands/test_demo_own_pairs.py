@@ -60,10 +60,16 @@ def test_encoders_are_evaluated_on_held_out_pairs(base, tmp_path, quick):
         own.demo_own_pairs(out, pairs, model=str(base), quiet=True)
 
 
-def test_resuming_with_other_pairs_or_another_encoder_is_refused(base, tmp_path, quick, make_encoder):
+def test_resuming_with_other_pairs_or_another_encoder_is_refused(base, tmp_path, quick, make_encoder, monkeypatch):
     pairs = [write(tmp_path / "de.tsv", "de", range(300))]
     out = tmp_path / "out"
-    own.demo_own_pairs(out, pairs, model=str(base), quiet=True)
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(own, "align_systems", stop)
+    with pytest.raises(KeyboardInterrupt):
+        own.demo_own_pairs(out, pairs, model=str(base), quiet=True)
     make_encoder(seed=5).save_pretrained(tmp_path / "other")
     with pytest.raises(UserError, match="model: differs from what this demo began with"):
         own.demo_own_pairs(out, pairs, model=str(tmp_path / "other"), quiet=True, resume=True)

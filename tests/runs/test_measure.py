@@ -189,8 +189,9 @@ def test_scores_of_other_data_with_the_same_name_are_not_replaced(base, tmp_path
     names = {(row.dataset, row.split) for row in read_results("e")}
     assert names == {("test", "test"), ("Tatoeba", "test"), ("test", "dev")}
     capsys.readouterr()
-    with pytest.raises(UserError, match="other data named 'Tatoeba' have scores in e"):
-        paralign.evaluate(base, data="en-de=smallworld:200-220", dataset="Tatoeba", **given)
+    for other in ("smallworld:200-220", "ntrex/test.tsv"):  # the second is known under another name
+        with pytest.raises(UserError, match="other data named 'Tatoeba' have scores in e"):
+            paralign.evaluate(base, data=f"en-de={other}", dataset="Tatoeba", **given)
     paralign.evaluate(base, data="en-de=./ntrex/../ntrex/test.tsv", limit=10, **given)
     assert "note: 8 scores in e are replaced: 20 items before, 10 now; with" in capsys.readouterr().err
     with Path("ntrex/test.tsv").open("a", encoding="utf-8") as file:

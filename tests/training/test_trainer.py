@@ -40,7 +40,7 @@ def undisturbed(make_encoder, store, tmp_path_factory):
     return run
 
 
-@pytest.mark.parametrize("stops", [[0], [2], [4], [5, 8], [1, 4, 4, 7]])
+@pytest.mark.parametrize("stops", [[5, 8], [0, 1, 4, 4, 7]])
 def test_a_run_that_crashed_resumes_to_the_same_bytes(stops, undisturbed, make_encoder, store, tmp_path):
     for step in stops:
         with pytest.raises(Crash):

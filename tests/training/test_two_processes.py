@@ -39,10 +39,10 @@ def train(base, store, run, steps, processes, *more, launcher=False):
     return losses_of(run), module
 
 
-def compare(make_encoder, store, tmp_path, steps):
+def compare(make_encoder, store, tmp_path, steps, *, launcher=False):
     make_encoder(dropout=0.0).save_pretrained(tmp_path / "base")
     one, alone = train(tmp_path / "base", store, tmp_path / "one", steps, 1)
-    two, together = train(tmp_path / "base", store, tmp_path / "two", steps, 2, launcher=True)
+    two, together = train(tmp_path / "base", store, tmp_path / "two", steps, 2, launcher=launcher)
     assert len(one) == len(two) == steps
     for a, b in zip(one, two, strict=True):
         assert a == pytest.approx(b, abs=1e-5)
@@ -88,7 +88,7 @@ def test_a_run_is_resumed_in_another_number_of_processes_inside_an_epoch(make_en
 
 @pytest.mark.slow
 def test_two_processes_train_as_one_in_a_longer_run(make_encoder, store, tmp_path):
-    compare(make_encoder, store, tmp_path, 20)
+    compare(make_encoder, store, tmp_path, 20, launcher=True)
 
 
 def test_sharded_weights_train_as_complete_ones(make_encoder, store, tmp_path):

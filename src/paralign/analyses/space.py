@@ -116,17 +116,20 @@ class SpaceAnalysis(EncoderAnalysis):
         equal = space.are_equal(np.concatenate(list(vectors.values())))  # as [CLS] before the first layer
         for name, rows in vectors.items():
             yield _Value("mean_cosine", name, layer, space.mean_cosine(rows), n)
-            yield _Value("effective_rank", name, layer, space.effective_rank(rows), n)
+            yield _Value("effective_rank", name, layer, math.nan if equal else space.effective_rank(rows), n)
             by_mean, linearly = (math.nan if equal else float(of[name].mean()) for of in (nearest, linear))
             yield _Value("identified_by_mean", name, layer, by_mean, len(nearest[name]))
             yield _Value("identified_linearly", name, layer, linearly, len(linear[name]))
         for name in others:
             first, second, direction = vectors[pivot], vectors[name], f"{pivot}-{name}"
-            hubs = [space.hubness(a, b, self.config.neighbors) for a, b in ((first, second), (second, first))]
-            mutual = space.mutual_nearest(first, second)
-            yield _Value("hubness", name, layer, float(np.mean(hubs)), n, direction)
-            yield _Value("mutual_nearest", name, layer, float(mutual.mean()), n, direction)
-            yield _Value("language_distance", name, layer, space.language_distance(first, second), n, direction)
+            hubs, mutual, distance = math.nan, math.nan, math.nan
+            if not equal:
+                both = [space.hubness(a, b, self.config.neighbors) for a, b in ((first, second), (second, first))]
+                hubs, mutual = float(np.mean(both)), float(space.mutual_nearest(first, second).mean())
+                distance = space.language_distance(first, second)
+            yield _Value("hubness", name, layer, hubs, n, direction)
+            yield _Value("mutual_nearest", name, layer, mutual, n, direction)
+            yield _Value("language_distance", name, layer, distance, n, direction)
 
 
 def _row(analyzed: AnalyzedEncoder, text: ParallelText, value: _Value, run: str, config: SpaceConfig) -> Measurement:

@@ -86,7 +86,7 @@ def analyze_embeddings(
     check_encoders(models)
     folder = RunFolder(Path(out), "analyze embeddings", command=command, fresh=True)
     if words < 5:
-        raise UserError(f"a plot of {words} words says nothing", hint="words=5 or more")
+        raise UserError(f"too few words to plot: {words}", hint="use at least 5")
     settings = {
         "models": list(models),
         "pairs": pairs,

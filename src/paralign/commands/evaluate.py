@@ -146,9 +146,13 @@ def evaluate(
                 raise UserError(f"a map was not used: {problem}", where=given, hint=hint)
         earlier = folder.before if (folder.path / "results.jsonl").exists() else {}
         if earlier:
-            _check_names(folder, measured, data, files, dataset)
+            _check_names(folder, measured, data)
         # Only now, so that the previous content of the folder stays if the evaluation fails.
         folder.facts["inputs"] = _with_earlier(inputs, earlier.get("inputs", {}))
+        specs: dict[str, list[str]] = dict(earlier.get("datasets", {}))
+        for spec, name in zip(data, names, strict=True):
+            specs[name] = list(dict.fromkeys([*specs.get(name, ()), _resolved(spec)]))
+        folder.facts["datasets"] = specs
         folder.begin(
             {
                 "maps": mapped,
@@ -239,25 +243,26 @@ def _measure(
 
 
 def _check_names(
-    folder: RunFolder,
-    measured: Sequence[Sequence[tuple[Measurement, Items | None]]],
-    data: Sequence[str],
-    files: Sequence[Sequence[Mapping[str, Any]]],
-    dataset: str | None,
+    folder: RunFolder, measured: Sequence[Sequence[tuple[Measurement, Items | None]]], data: Sequence[str]
 ) -> None:
     """Refuse to replace scores of other data that have the same name.
 
-    Files that were evaluated before may have changed, or be evaluated with another limit.
+    Data that were evaluated before may have changed, or be evaluated with another limit.
     """
-    known = {Path(entry["path"]).resolve() for entry in folder.before.get("inputs", {}).get("eval", ())}
+    known = folder.before.get("datasets", {})
     before = {row.key(): row for row in read_results(folder.path)}
-    for spec, rows, entries in zip(data, measured, files, strict=True):
-        # What is no file has the name of its spec, unless the user named it.
-        same = all(Path(entry["path"]).resolve() in known for entry in entries) if entries else dataset is None
+    for spec, rows in zip(data, measured, strict=True):
         others = [old for row, _ in rows if (old := before.get(row.key())) and _is_other(old, row)]
-        if others and not same:
+        if others and _resolved(spec) not in known.get(others[0].dataset, ()):
             message = f"other data named {others[0].dataset!r} have scores in {folder.path}, which would be replaced"
             raise UserError(message, where=spec, hint="use another --out, or --dataset NAME")
+
+
+def _resolved(spec: str) -> str:
+    """Return a spec with the absolute paths of its files."""
+    tags, _, path = spec.partition("=")
+    parts = [path.strip()] if Path(path.strip()).exists() else [part.strip() for part in path.split(",")]
+    return f"{tags.strip()}={','.join(str(Path(part).resolve()) if Path(part).exists() else part for part in parts)}"
 
 
 def _is_other(old: Measurement, row: Measurement) -> bool:

@@ -128,7 +128,7 @@ def export(
         _write(part / "1_Pooling/config.json", pooling)
         if facts.get("lineage") and (kept != layers or vocabulary):
             facts |= {"lineage": lineage(facts["lineage"], "export", kept, encoder.tokenizer_id)}
-        if vocabulary:  # they are those of the whole vocabulary
+        if vocabulary:  # the shares of unknown pieces are those of the whole vocabulary
             facts = {key: value for key, value in facts.items() if key != "unknown"}
         if facts:
             write_provenance(part, facts)

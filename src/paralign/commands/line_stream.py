@@ -69,7 +69,9 @@ def texts_of_lines(
                 if separator is None and line is not None and (separator := _separator_of(line)):
                     check_header(line, separator, languages, number)
                     head = data[:end].decode(errors="replace").split("\n")[:HEAD_LINES]
-                    check_columns([row.split(separator) for row in head if separator in row], "-", number, separator)
+                    rows = [row.split(separator) for row in head if separator in row]
+                    if len(rows) > 1 or not more:  # one line says little
+                        check_columns(rows, "-", number, separator)
                 if line is not None:
                     sides = split_sides(line, separator or "\t", number)
             except ItemError as error:

@@ -239,7 +239,7 @@ class Encoder(EncodesText, nn.Module):
         return tok.tokenize(self.tokenizer, texts, language, twin_offset=self.twin_offset)
 
     def tokenize_words(self, words: list[str], language: str | None) -> list[tok.Pieces]:
-        """Tokenize single words, as they are tokenized after another word; see :meth:`tokenize`."""
+        """Tokenize single words as they would be within a text; see :meth:`tokenize`."""
         return tok.tokenize_words(self.tokenizer, words, language, twin_offset=self.twin_offset)
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -39,6 +40,10 @@ KINDS = ("wordpiece", "bpe")
 _BERT_NAMES = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
 _ROBERTA_NAMES = {"cls": "<s>", "pad": "<pad>", "sep": "</s>", "unk": "<unk>", "mask": "<mask>"}
 Pieces = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+_SPACES = " \u2581\u0120"
+"""Space, and how pieces show it: ▁ and Ġ."""
+_WITHOUT_SPACES = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+"""First letters of words in Thai, Lao, Burmese, Khmer, Japanese and Chinese."""
 
 
 def tokenize(tokenizer: Any, texts: list[str], language: str | None = None, *, twin_offset: int = 0) -> list[Pieces]:
@@ -76,10 +81,10 @@ def tokenize(tokenizer: Any, texts: list[str], language: str | None = None, *, t
 def tokenize_words(
     tokenizer: Any, words: list[str], language: str | None = None, *, twin_offset: int = 0
 ) -> list[Pieces]:
-    """Tokenize single words as they are tokenized after another word.
+    """Tokenize single words as they are tokenized within a text.
 
-    Byte-level tokenizers have other pieces for a word after a space; some others have a piece for the space before a
-    word, which is not part of it.
+    Byte-level tokenizers have other pieces for a word after a space. Others have a piece for the space before a word,
+    which is left out. Scripts without spaces follow a punctuation mark.
 
     Args:
         tokenizer: a fast tokenizer.
@@ -89,12 +94,19 @@ def tokenize_words(
     Returns:
         For each word its piece ids, of shape [k], and their offsets in the word, of shape [k, 2].
     """
-    before = "a "
-    texts = [before + word for word in words]
+    before = ["。" if _WITHOUT_SPACES.match(word) else "a " for word in words]
+    texts = [context + word for context, word in zip(before, words, strict=True)]
     out = []
-    for ids, offsets in tokenize(tokenizer, texts, language, twin_offset=twin_offset):
-        inside = offsets[:, 1] > len(before)
-        out.append((ids[inside], np.maximum(offsets[inside] - len(before), 0)))
+    for context, (ids, offsets) in zip(
+        before, tokenize(tokenizer, texts, language, twin_offset=twin_offset), strict=True
+    ):
+        inside = offsets[:, 1] > len(context)
+        ids, offsets = ids[inside], np.maximum(offsets[inside] - len(context), 0)
+        if len(ids) > 1:
+            first = int(ids[0]) - (twin_offset if ids[0] >= len(tokenizer) else 0)
+            blank = not tokenizer.convert_ids_to_tokens(first).strip(_SPACES)
+            ids, offsets = ids[blank:], offsets[blank:]
+        out.append((ids, offsets))
     return out
 
 

@@ -34,9 +34,9 @@ BMES and BMEWO, M- is I- and W- is S-."""
 Columns = tuple[int | None, int | None]
 """The columns of words and tags, from 1; ``None`` for the first and the last."""
 _SKIPPED = ("# ", "-DOCSTART-")
-"""Beginnings of lines that are no words, unless they end with a tag."""
+"""Beginnings of lines that do not hold a word."""
 _LAYOUT_LINES = 100
-"""Lines at the beginning of a file from which it is seen whether it has columns."""
+"""Lines at the beginning of a file that decide whether it has columns."""
 _LAYOUT_SENTENCES = 20
 """Sentences at the beginning of a file from which its layout is inferred."""
 
@@ -83,8 +83,8 @@ def read_tagged_columns(
 def has_no_columns(path: str) -> bool:
     """Return whether a file has sentences instead of a word on each line; ``False`` for what cannot be read twice.
 
-    This is so if most of its first lines have several words, hardly any of them ends with a tag, and there are no tabs
-    and no blank lines between them.
+    This is so if most of its first lines have several words (not all of them two), hardly any of them ends with a tag,
+    and there are no tabs and no blank lines between them.
     """
     if not Path(path).is_file():
         return False
@@ -96,6 +96,9 @@ def has_no_columns(path: str) -> bool:
         return False
     rows = [_split(line, False) for line in head if line]
     tagged = [k for k, words in enumerate(rows) if TAG.fullmatch(words[-1])]
+    widths = {len(words) for words in rows}
+    if widths == {2} and len(rows) > 1:  # such as words with their parts of speech
+        return False
     return 2 * sum(len(words) > 1 for words in rows) > len(rows) and not _is_most(tagged, rows)
 
 

@@ -87,12 +87,12 @@ def linear_identification(vectors: Mapping[str, Vectors]) -> dict[str, Booleans]
 
 
 def are_equal(rows: Vectors) -> bool:
-    """Return whether all rows are equal, so that their neighbors are arbitrary.
+    """Return whether all rows are equal up to rounding. Neighbors among equal rows are arbitrary.
 
     Args:
         rows: Shape: [n, d].
     """
-    return len(rows) > 1 and bool(np.allclose(rows, rows[0], rtol=0, atol=1e-6))
+    return len(rows) > 1 and float(np.ptp(rows, axis=0).max()) <= 1e-6 * max(1e-30, float(np.abs(rows).max()))
 
 
 def hubness(queries: Vectors, items: Vectors, k: int = 10) -> float:

@@ -260,7 +260,7 @@ def _read_config(path: Path) -> str | None:
 
 
 def read_facts(folder: Path) -> Run:
-    """Read facts and settings of a run alone.
+    """Read only the facts and settings of a run.
 
     Raises:
         UserError: if they cannot be read.

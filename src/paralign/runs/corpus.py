@@ -357,12 +357,16 @@ def main_process_first(function: Callable[[], T]) -> T:
     state = PartialState(cpu=only_cpu())
     if state.num_processes == 1:
         return function()
-    # A group of its own: that of training should notice soon that a process hangs.
+    # A group of its own, so that the one of training can keep a short timeout.
     group = torch.distributed.new_group(backend="gloo", timeout=_LONGEST_WAIT)
-    if state.is_main_process:
-        result = function()
-    torch.distributed.barrier(group)
-    if not state.is_main_process:
-        result = function()
-    torch.distributed.destroy_process_group(group)
-    return result
+    failed = torch.ones(1)
+    try:
+        if state.is_main_process:
+            result = function()
+            failed.zero_()
+    finally:
+        torch.distributed.broadcast(failed, 0, group)
+        torch.distributed.destroy_process_group(group)
+    if failed:
+        raise UserError("the first process has failed")
+    return result if state.is_main_process else function()

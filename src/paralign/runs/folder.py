@@ -219,8 +219,9 @@ class RunFolder:
     def abandon(self) -> None:
         """End a run that failed.
 
-        A run that has trained is kept with its log. Otherwise what it prepared is removed, except for the token store:
-        with one, the same command can be given again. Other files in the folder are not touched.
+        A run that has trained is kept with its log, and what an analysis has written for the same command to replace.
+        Otherwise what it prepared is removed, except for the token store: with one, the same command can be given
+        again. Other files in the folder are not touched.
         """
         if not self._begun or not self.main:
             self._unlock()

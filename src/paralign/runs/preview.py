@@ -16,7 +16,6 @@ from rich.console import Console
 from rich.text import Text
 
 from paralign.batches.views import PairBatch, View
-from paralign.config import merge, parse_override, section
 from paralign.console import echo, is_main_process, printable, rough_duration
 from paralign.corpus.store import TokenStore
 from paralign.ragged import row_ids
@@ -40,7 +39,8 @@ _COLORS = ("cyan", "magenta", "green", "blue", "yellow", "red")
 
 
 def preview_overrides(overrides: Sequence[str], config: RunConfig) -> list[str]:
-    """Return the settings of a run that reads only the first records of each language pair: 5,000, or two batches.
+    """Return the settings of a run that reads only the first records of each language pair: 5,000, or enough
+    for two batches.
 
     Args:
         overrides: the settings.
@@ -48,8 +48,7 @@ def preview_overrides(overrides: Sequence[str], config: RunConfig) -> list[str]:
     """
     of_row = max(1, (config.views.pack or 0) // 8)  # sentences of 8 pieces or more in a packed row
     sample = max(_SAMPLE, 2 * config.training.batch * of_row)
-    limit = section(merge(*map(parse_override, overrides)), "data").get("limit", sample)
-    return [*overrides, f"data.limit={min(limit, sample)}"] if isinstance(limit, int) else list(overrides)
+    return [*overrides, f"data.limit={min(config.data.limit or sample, sample)}"]
 
 
 def preview_training(

@@ -125,7 +125,7 @@ def load_suite(
             hint = 'give one of them another name = "..."'
             message = f"two tasks have the name {filled.name!r}"
             if filled.name not in tasks:
-                message += ", in upper or lower case, which is one folder on some file systems"
+                message += " if case is ignored, as some file systems do"
             raise UserError(message, where=name, hint=hint)
         tasks[filled.name] = filled
     return config.model_copy(update={"task": list(tasks.values())})

@@ -170,7 +170,7 @@ class PreparedTraining:
             echo(f"ALARM {alarm}", quiet=quiet)
         echo(f"{final}  ({outcome.seconds:,.0f} s, {outcome.records_seen:,} records seen)", quiet=quiet)
         if outcome.signal:  # it came too late to stop this run, but not what follows, as in a grid
-            raise Stopped(outcome.signal, outcome.steps)
+            raise Stopped(outcome.signal, None)
         return final
 
     def _facts(self, outcome: Outcome) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from paralign.training.callbacks import Callback, CallbackTrainer
 __all__ = ["Alarms", "non_finite"]
 
 _COLLAPSED = 0.999
-"""Mean cosine that no trained encoder begins with."""
+"""Mean cosine that is a collapse, whatever it was in the first entry."""
 _WARM_UP = 1000
 """Steps after which an encoder trained from scratch has learned to distinguish sentences."""
 

@@ -58,7 +58,7 @@ class CorpusBatches:
         if longest_record > longest:
             raise UserError(
                 f"the longest record has {longest_record} pieces, the encoder takes {longest}",
-                hint=f"set data.max_pieces={longest - special_pieces}, for --corpus when the token store is built",
+                hint=f"set data.max_pieces={longest - special_pieces}; with --corpus, in a new token store",
             )
         order: dict[str, Any] = {
             "batch": training.batch,
