@@ -42,7 +42,7 @@ class Stopped(BaseException):
 
     Args:
         signum: the signal.
-        step: the step after which a run stopped. None: several runs stopped.
+        step: the step after which a run stopped. None: several runs stopped, or the run had ended.
 
     Attributes:
         code: exit code, 130 for Ctrl-C and 143 for SIGTERM.

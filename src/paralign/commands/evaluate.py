@@ -144,14 +144,19 @@ def evaluate(
                     problem += f" ({choice.label} was chosen on development data)"
                     hint += "; --layer instead of --dev sets the layer"
                 raise UserError(f"a map was not used: {problem}", where=given, hint=hint)
-        earlier = folder.before if (folder.path / "results.jsonl").exists() else {}
-        if earlier:
-            _check_names(folder, measured, data)
+        has_results = (folder.path / "results.jsonl").exists()
+        earlier = folder.before if has_results else {}
+        before = {row.key(): row for row in read_results(folder.path)} if has_results else {}
+        specs: dict[str, list[str]] = dict(earlier.get("datasets", {}))
+        for spec, name, rows, entries in zip(data, names, measured, files, strict=True):
+            source, known = _source(spec, entries), specs.get(name, [])
+            # The same data may have changed, or be evaluated with another limit.
+            if source not in known and any(_is_other(before.get(row.key()), row) for row, _ in rows):
+                message = f"other data named {name!r} have scores in {folder.path}, which would be replaced"
+                raise UserError(message, where=spec, hint="use another --out, or --dataset NAME")
+            specs[name] = list(dict.fromkeys([*known, source]))
         # Only now, so that the previous content of the folder stays if the evaluation fails.
         folder.facts["inputs"] = _with_earlier(inputs, earlier.get("inputs", {}))
-        specs: dict[str, list[str]] = dict(earlier.get("datasets", {}))
-        for spec, name in zip(data, names, strict=True):
-            specs[name] = list(dict.fromkeys([*specs.get(name, ()), _resolved(spec)]))
         folder.facts["datasets"] = specs
         folder.begin(
             {
@@ -175,7 +180,7 @@ def evaluate(
         )
         all_rows = list(chain.from_iterable(measured))
         if folder.main:
-            if note := _note_of_replaced(folder.path, [row for row, _ in all_rows]):
+            if note := _note_of_replaced(folder.path, before, [row for row, _ in all_rows]):
                 echo(note, quiet=quiet)
             write_results(folder.path, all_rows)
         folder.save(status="done")
@@ -242,37 +247,19 @@ def _measure(
     return [at_choice(rows, choice) for rows in measured]
 
 
-def _check_names(
-    folder: RunFolder, measured: Sequence[Sequence[tuple[Measurement, Items | None]]], data: Sequence[str]
-) -> None:
-    """Refuse to replace scores of other data that have the same name.
-
-    Data that were evaluated before may have changed, or be evaluated with another limit.
-    """
-    known = folder.before.get("datasets", {})
-    before = {row.key(): row for row in read_results(folder.path)}
-    for spec, rows in zip(data, measured, strict=True):
-        others = [old for row, _ in rows if (old := before.get(row.key())) and _is_other(old, row)]
-        if others and _resolved(spec) not in known.get(others[0].dataset, ()):
-            message = f"other data named {others[0].dataset!r} have scores in {folder.path}, which would be replaced"
-            raise UserError(message, where=spec, hint="use another --out, or --dataset NAME")
-
-
-def _resolved(spec: str) -> str:
+def _source(spec: str, entries: Sequence[Mapping[str, Any]]) -> str:
     """Return a spec with the absolute paths of its files."""
-    tags, _, path = spec.partition("=")
-    parts = [path.strip()] if Path(path.strip()).exists() else [part.strip() for part in path.split(",")]
-    return f"{tags.strip()}={','.join(str(Path(part).resolve()) if Path(part).exists() else part for part in parts)}"
+    paths = ",".join(str(Path(entry["path"]).resolve()) for entry in entries)
+    return f"{spec.partition('=')[0].strip()}={paths}" if entries else spec
 
 
-def _is_other(old: Measurement, row: Measurement) -> bool:
-    """Return whether a row was measured on other data, or with other gold answers."""
-    return any(old.settings.get(name) != row.settings.get(name) for name in ("data", "gold"))
+def _is_other(old: Measurement | None, row: Measurement) -> bool:
+    """Return whether an earlier row was measured on other data, or with other gold answers."""
+    return old is not None and any(old.settings.get(name) != row.settings.get(name) for name in ("data", "gold"))
 
 
-def _note_of_replaced(run: Path, rows: Sequence[Measurement]) -> str:
-    """Return a note on earlier scores that rows of other settings or maps replace; empty if there are none."""
-    before = {row.key(): row for row in read_results(run)} if (run / "results.jsonl").exists() else {}
+def _note_of_replaced(run: Path, before: Mapping[tuple[str, ...], Measurement], rows: Sequence[Measurement]) -> str:
+    """Return a note on earlier scores that rows of other data, settings or maps replace; empty if there are none."""
     changed: list[str] = []
     for row in rows:
         old = before.get(row.key())

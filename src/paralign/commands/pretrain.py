@@ -205,7 +205,7 @@ def prepare_pretrain(options: RunOptions, request: PretrainRequest) -> PreparedT
     check_languages_or_warn(heldout_specs, lenient=options.lenient, quiet=options.quiet)
     try:
         if isinstance(start, Scratch):
-            encoder = _from_scratch(folder, start, request.scratch, specs, config, options)
+            encoder = _from_scratch(folder, start, specs, config, options)
         else:
             encoder = Encoder.from_pretrained(start, chunk_cost=config.training.chunk_cost, quiet=options.quiet)
         evaluate = _heldout_losses(folder, encoder, heldout_specs, options.lenient)
@@ -281,7 +281,6 @@ def _heldout_losses(
 def _from_scratch(
     folder: RunFolder,
     start: Scratch,
-    scratch: Mapping[str, Any],
     specs: Sequence[PairSpec] | Sequence[TextSpec],
     config: RunConfig,
     options: RunOptions,
@@ -301,7 +300,7 @@ def _from_scratch(
             family=parse_arch(start.arch)[0],
             coverage=config.tokenizer.coverage,
         )
-        folder.begin({"scratch": scratch, **config.model_dump(mode="json")})
+        folder.begin({"scratch": asdict(start), **config.model_dump(mode="json")})
         with atomic_folder(stored, replace=True) as part:
             tokenizer.save_pretrained(part)
             write_digests(part)

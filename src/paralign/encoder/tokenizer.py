@@ -96,10 +96,9 @@ def tokenize_words(
     """
     before = ["。" if _WITHOUT_SPACES.match(word) else "a " for word in words]
     texts = [context + word for context, word in zip(before, words, strict=True)]
+    encoded = tokenize(tokenizer, texts, language, twin_offset=twin_offset)
     out = []
-    for context, (ids, offsets) in zip(
-        before, tokenize(tokenizer, texts, language, twin_offset=twin_offset), strict=True
-    ):
+    for context, (ids, offsets) in zip(before, encoded, strict=True):
         inside = offsets[:, 1] > len(context)
         ids, offsets = ids[inside], np.maximum(offsets[inside] - len(context), 0)
         if len(ids) > 1:

@@ -77,7 +77,7 @@ def read_hub_text(path: str, language: str, *, lenient: bool, dropped: Counter[s
 
 
 def _check_length(number: int, *texts: str) -> None:
-    if any(len(text) > MAX_LINE or len(text.encode()) > MAX_LINE for text in texts):
+    if any(len(text.encode()) > MAX_LINE for text in texts):
         raise ItemError("line too long", f"the text is longer than {MAX_LINE:,} bytes", number)
 
 

@@ -92,7 +92,7 @@ def are_equal(rows: Vectors) -> bool:
     Args:
         rows: Shape: [n, d].
     """
-    return len(rows) > 1 and float(np.ptp(rows, axis=0).max()) <= 1e-6 * max(1e-30, float(np.abs(rows).max()))
+    return len(rows) > 1 and float(np.ptp(rows, axis=0).max()) <= 1e-6 * float(np.abs(rows).max())
 
 
 def hubness(queries: Vectors, items: Vectors, k: int = 10) -> float:

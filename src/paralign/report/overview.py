@@ -28,7 +28,7 @@ from paralign.report.titles import table_title
 __all__ = ["Overview", "OverviewRow", "TaskColumn", "TaskScore", "build_overview", "group_by_control"]
 
 SeedOf = Mapping[tuple[str, str, Unit], int | None]
-"""The seed of the suite with which a system was measured, by system and unit."""
+"""The seed of the suite with which a system was measured, by task, system and unit."""
 
 
 @dataclass(frozen=True)
