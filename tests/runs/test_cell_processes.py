@@ -3,6 +3,8 @@
 import os
 import signal
 
+import pytest
+
 from paralign.runs.cell_processes import CellProcesses
 
 
@@ -11,11 +13,18 @@ def runner(run, options, deadline):
     return True
 
 
-def test_an_idle_process_that_was_killed_is_replaced():
-    with CellProcesses(1, runner) as processes:
-        for _ in range(2):
-            number = processes.start(str, {"object": "x"}, None)
-            assert processes.wait() == (number, True)
+@pytest.fixture(scope="module")
+def processes():
+    """One process for several tests: a new one takes seconds to import torch."""
+    with CellProcesses(1, runner) as found:
+        yield found
+
+
+def test_an_idle_process_that_was_killed_is_replaced(processes):
+    for last in (False, True):
+        number = processes.start(str, {"object": "x"}, None)
+        assert processes.wait() == (number, True)
+        if not last:
             process = processes._processes[number]
             os.kill(process.pid, signal.SIGKILL)
             process.join()
@@ -44,11 +53,10 @@ def without_memory():
     raise MemoryError
 
 
-def test_causes_outside_of_paralign_are_the_users():
+def test_causes_outside_of_paralign_are_the_users(processes):
     """A process that someone else stops is not the end of all, and too little memory is no error in paralign."""
-    with CellProcesses(1, runner) as processes:
-        for run, text in ((interrupted, "the process was stopped by a signal"), (without_memory, "not enough memory")):
-            processes.start(run, {}, None)
-            _, found = processes.wait()
-            assert text in found.text
-            assert found.user
+    for run, text in ((interrupted, "the process was stopped by a signal"), (without_memory, "not enough memory")):
+        processes.start(run, {}, None)
+        _, found = processes.wait()
+        assert text in found.text
+        assert found.user
