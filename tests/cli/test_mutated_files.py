@@ -187,13 +187,13 @@ def check(folder, models, capsys, family, seed):
 
 
 @pytest.mark.parametrize("family", list(FAMILIES))
-def test_some_mutations(tmp_path, models, capsys, family):
+def test_mutated_files_are_read_or_refused(tmp_path, models, capsys, family):
     for seed in range(6):
         check(tmp_path, models, capsys, family, seed)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", list(FAMILIES))
-def test_two_thousand_mutations(tmp_path, models, capsys, family):
+def test_two_thousand_mutated_files_are_read_or_refused(tmp_path, models, capsys, family):
     for seed in range(6, 2_006):
         check(tmp_path, models, capsys, family, seed)

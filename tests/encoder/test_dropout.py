@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 from torch.utils.checkpoint import checkpoint
+from transformers import AutoConfig, AutoModel
 
 from paralign.encoder.dropout import Dropout, use_fast_dropout
 from paralign.tasks.tagging import PartOfSpeech
@@ -105,3 +106,82 @@ def test_all_that_is_trained_has_it(make_encoder):
         kinds = [type(part) for part in one.modules() if isinstance(part, nn.Dropout)]
         assert len(kinds) == 8  # embeddings, three in each of two layers, the head
         assert set(kinds) == {Dropout}
+
+
+# -- dropout of attention
+
+SAME_ATTENTION = [
+    "albert",
+    "bert",
+    "camembert",
+    "distilbert",
+    "electra",
+    "roberta",
+    "xlm-roberta",
+    "xlm-roberta-xl",
+    "xmod",
+]
+OTHER_ATTENTION = ["modernbert", "deberta-v2", "xlm"]
+
+
+def small_model(family, dropout):
+    sizes = {"hidden_size": 24, "dim": 24, "emb_dim": 24, "embedding_size": 24, "num_attention_heads": 3, "n_heads": 3,
+             "num_hidden_layers": 2, "n_layers": 2, "intermediate_size": 40, "hidden_dim": 40, "vocab_size": 50,
+             "pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2, "cls_token_id": 0, "sep_token_id": 2}  # fmt: skip
+    rates = ("attention_probs_dropout_prob", "attention_dropout", "hidden_dropout_prob", "dropout")
+    default = AutoConfig.for_model(family)
+    known = {name: value for name, value in sizes.items() if hasattr(default, name)}
+    config = AutoConfig.for_model(family, **known, **{name: dropout for name in rates if hasattr(default, name)})
+    if family == "xmod":
+        config.default_language = config.languages[0]
+    torch.manual_seed(0)
+    return AutoModel.from_config(config, attn_implementation="eager").train()
+
+
+def states_and_gradients(model):
+    model.zero_grad()
+    ids = torch.randint(3, 50, (3, 9), generator=torch.Generator().manual_seed(1))
+    mask = torch.ones_like(ids)
+    mask[1, 5:] = 0
+    torch.manual_seed(2)
+    states = model(input_ids=ids, attention_mask=mask).last_hidden_state
+    (states * mask[..., None]).square().sum().backward()
+    return [states.detach(), *(part.grad for part in model.parameters() if part.grad is not None)]
+
+
+@pytest.mark.parametrize("family", SAME_ATTENTION)
+def test_attention_is_that_of_transformers_with_this_dropout(family, monkeypatch):
+    """The oracle is eager attention of transformers, whose call of torch's dropout is replaced."""
+    model = small_model(family, 0.2)
+    fast = copy.deepcopy(model)
+    use_fast_dropout(fast)
+    assert fast.config._attn_implementation != "eager"
+    found = states_and_gradients(fast)
+    expected = states_and_gradients(model)
+    assert not torch.equal(found[0], expected[0])  # other masks
+
+    def replacement(values, p, training, inplace=False):
+        return Dropout(p)(values) if training and p else values
+
+    with monkeypatch.context() as patch:
+        patch.setattr(nn.functional, "dropout", replacement)
+        expected = states_and_gradients(model)
+    assert len(found) == len(expected)
+    assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+    for one, other in zip(states_and_gradients(fast.eval()), states_and_gradients(model.eval()), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("family", OTHER_ATTENTION)
+def test_other_attention_is_kept(family):
+    model = small_model(family, 0.2)
+    use_fast_dropout(model)
+    assert model.config._attn_implementation == "eager"
+
+
+def test_saved_models_do_not_name_it(tmp_path):
+    model = small_model("bert", 0.2)
+    use_fast_dropout(model)
+    model.save_pretrained(tmp_path)
+    assert AutoModel.from_pretrained(tmp_path).config._attn_implementation == "sdpa"
+    assert "paralign" not in (tmp_path / "config.json").read_text()

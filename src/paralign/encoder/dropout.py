@@ -8,11 +8,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from transformers import AttentionInterface, PreTrainedConfig, PreTrainedModel
+from transformers.masking_utils import AttentionMaskInterface, eager_mask
 
 __all__ = ["Dropout", "use_fast_dropout"]
 
 _STEPS = 1 << 16
 _BLOCK = 1 << 17
+_ATTENTION = "paralign"
+_FAMILIES = frozenset(
+    ("albert", "bert", "camembert", "distilbert", "electra", "roberta", "xlm-roberta", "xlm-roberta-xl", "xmod")
+)
+"""Families whose eager attention is that of BERT (one function, which transformers copies to each of them)."""
 _WORDS: dict[int, tuple[Any, Any]] = {2: (np.uint16, np.int16), 4: (np.uint32, np.int32), 8: (np.uint64, np.int64)}
 
 
@@ -28,11 +35,15 @@ class Dropout(nn.Dropout):
 
     def forward(self, input: Tensor) -> Tensor:
         """Drop elements of a tensor of any shape; return the input itself in evaluation mode."""
-        out_of = round(self.p * _STEPS)
-        if not self.training or self.inplace or input.device.type != "cpu" or not 0 < out_of < _STEPS:
-            return super().forward(input)
-        out: Tensor = _Drop.apply(input, out_of)  # type: ignore[no-untyped-call]
-        return out
+        return super().forward(input) if self.inplace else _drop(input, self.p, self.training)
+
+
+def _drop(input: Tensor, p: float, training: bool) -> Tensor:
+    out_of = round(p * _STEPS)
+    if not training or input.device.type != "cpu" or not 0 < out_of < _STEPS:
+        return nn.functional.dropout(input, p, training)
+    out: Tensor = _Drop.apply(input, out_of)  # type: ignore[no-untyped-call]
+    return out
 
 
 class _Drop(torch.autograd.Function):
@@ -67,7 +78,8 @@ def _noise(like: Tensor, out_of: int) -> Tensor:
 def use_fast_dropout(module: nn.Module) -> None:
     """Replace every plain ``nn.Dropout`` inside a module by :class:`Dropout`, in place.
 
-    Subclasses of ``nn.Dropout`` are kept. A layer that is used in several places is replaced by one layer.
+    Subclasses of ``nn.Dropout`` are kept. A layer that is used in several places is replaced by one layer. Eager
+    attention of BERT and families with the same attention drops its weights in the same way then.
 
     >>> from torch import nn
     >>> body = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.1))
@@ -81,3 +93,31 @@ def use_fast_dropout(module: nn.Module) -> None:
             if layer not in replaced:
                 replaced[layer] = Dropout(layer.p, layer.inplace).train(layer.training)
             module.set_submodule(path, replaced[layer])
+        elif isinstance(layer, PreTrainedModel) and _has_bert_attention(layer.config):
+            layer.set_attn_implementation(_ATTENTION)
+
+
+def _has_bert_attention(config: PreTrainedConfig) -> bool:
+    return config.model_type in _FAMILIES and config._attn_implementation == "eager"
+
+
+def _attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    **_: Any,
+) -> tuple[Tensor, Tensor]:
+    """Compute BERT's eager attention with the dropout of this module; arguments and result as for transformers."""
+    scores = torch.matmul(query, key.transpose(2, 3)) * (query.size(-1) ** -0.5 if scaling is None else scaling)
+    if attention_mask is not None:
+        scores = scores + attention_mask
+    weights = _drop(nn.functional.softmax(scores, dim=-1), dropout, module.training)
+    return torch.matmul(weights, value).transpose(1, 2).contiguous(), weights
+
+
+AttentionInterface.register(_ATTENTION, _attention)
+AttentionMaskInterface.register(_ATTENTION, eager_mask)
