@@ -17,6 +17,7 @@ import paralign
 from paralign.__main__ import main, run
 from paralign.cli import listing
 from paralign.commands.analyze_encoders import analyze_encoders
+from paralign.commands.check_corpus import check_corpus
 from paralign.console import printable
 from paralign.corpus.store import TokenStore
 from paralign.errors import UserError
@@ -102,8 +103,12 @@ def test_a_value_in_the_place_of_a_section_is_named(tmp_path, base):
         lambda: paralign.analyze_probes(base, overrides="probes=3", **probes),
         lambda: paralign.analyze_probes(base, overrides="task=3", **probes),
         lambda: analyze_encoders("space", base, text=["en=smallworld:0-9"], overrides="space=3", out=tmp_path / "x"),
+        lambda: check_corpus(pairs="en-de=smallworld:0-9", overrides="check=3", out=tmp_path / "x"),
+        lambda: check_corpus(pairs="en-de=smallworld:0-9", overrides="data=3", out=tmp_path / "x"),
     ):
-        with pytest.raises(UserError, match=r"'(training|probes|task|space)' is a section of settings, not a setting"):
+        with pytest.raises(
+            UserError, match=r"'(training|probes|task|space|check|data)' is a section of settings, not a setting"
+        ):
             call()
 
 

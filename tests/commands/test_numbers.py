@@ -119,6 +119,22 @@ def test_evaluation_on_training_data_causes_a_warning(base, tmp_path, monkeypatc
         assert any("the data it was fine-tuned on" in alarm for alarm in alarms), model
 
 
+def test_text_of_the_encoder_is_not_taken_for_that_of_its_fine_tuning(base, tmp_path):
+    paralign.align(
+        str(base), pairs="en-de=smallworld:100-160", out=tmp_path / "aligned", recipe="tlm-mini", quiet=True,
+        settings={"training": {"steps": 1, "batch": 8}, "data": {"min_pieces": 2}},
+    )  # fmt: skip
+    paralign.finetune(
+        str(tmp_path / "aligned/encoder"), task="pos", train="en=smallworld:0-40", eval=["en=smallworld:50-60"],
+        out=tmp_path / "run", settings={"training": {"steps": 1}}, quiet=True,
+    )  # fmt: skip
+    model = str(tmp_path / "run/seed-0/model")
+    paralign.evaluate(model, data=["en=smallworld:100-160"], out=tmp_path / "e", quiet=True)
+    alarms = json.loads((tmp_path / "e/run.json").read_text())["alarms"]
+    assert any("the text the encoder was trained on" in alarm for alarm in alarms)
+    assert not any("the data it was fine-tuned on" in alarm for alarm in alarms)
+
+
 def test_a_changed_head_is_reported_in_one_line(base, tmp_path):
     paralign.finetune(
         str(base), task="parsing", train="en=smallworld:0-40", eval=["en=smallworld:50-60"], out=tmp_path / "run",

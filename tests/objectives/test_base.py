@@ -135,6 +135,26 @@ def test_classes_that_are_not_objectives_are_refused(name, message):
         find_objective(name)
 
 
+@pytest.mark.parametrize(
+    ("base", "missing"), [("Objective", "counts, forward"), ("GlobalObjective", "counts, identify, losses, represent")]
+)
+def test_a_class_without_its_methods_is_refused_before_the_run(base, missing, tmp_path, monkeypatch):
+    imports = "from paralign.objectives.global_batch import GlobalObjective, Objective"
+    text = f"{imports}\n\nclass Mine({base}):\n    name = 'mine'\n"
+    (tmp_path / f"incomplete_{base.lower()}.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UserError, match=f"is not complete: implement {missing}"):
+        find_objective(f"incomplete_{base.lower()}:Mine")
+
+
+def test_a_name_that_cannot_be_a_section_is_refused(tmp_path, monkeypatch):
+    text = "from paralign.objectives.mlm import MaskedLM\n\nclass Mine(MaskedLM):\n    name = 'my-own'\n"
+    (tmp_path / "badly_named.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UserError, match=r"has the name 'my-own' \(use letters, digits and underscores"):
+        find_objective("badly_named:Mine")
+
+
 def test_a_module_with_a_missing_import_is_reported(tmp_path, monkeypatch):
     (tmp_path / "broken_objective.py").write_text("import no_such_dependency\n")
     monkeypatch.syspath_prepend(tmp_path)

@@ -57,6 +57,29 @@ def test_the_size_of_a_long_text_is_extrapolated_from_its_beginning(base, tmp_pa
     assert re.search(r"run      (99|100|101) steps", capsys.readouterr().err)
 
 
+def test_a_limit_among_the_settings_is_that_of_the_run(base, tmp_path, capsys, monkeypatch):
+    from paralign.runs import preview
+
+    monkeypatch.setattr(preview, "_SAMPLE", 50)
+    (tmp_path / "a.tsv").write_text("".join(f"one two {n}\teins zwei {n}\n" for n in range(400)))
+    given = arguments(base, tmp_path / "run", "--dry-run", "--set", "training.epochs=1", recipe="tlm-mini",
+                      pairs=f"en-de={tmp_path}/a.tsv")  # fmt: skip
+    for more in (["--limit", "160"], ["--set", "data.limit=160"]):
+        assert main([*given, *more]) == 0
+        assert "run      20 steps" in capsys.readouterr().err
+
+
+def test_text_that_was_read_whole_need_not_have_a_known_size(base, tmp_path, capsys, monkeypatch):
+    """Such as TMX files, whose pairs cannot be counted without reading them. Two batches are the sample here."""
+    from paralign.runs import preview
+
+    monkeypatch.setattr(preview, "_SAMPLE", 20)
+    monkeypatch.setattr(preview, "line_count", lambda spec: None)
+    given = arguments(base, tmp_path / "run", "--dry-run", "--set", "training.epochs=1", recipe="tlm-mini")
+    assert main([*given, "--set", "training.batch=40"]) == 0  # 60 pairs
+    assert "run      1 steps" in capsys.readouterr().err
+
+
 def test_the_steps_of_packed_rows_are_those_of_the_run(tmp_path, capsys, monkeypatch):
     from paralign.runs import preview
 

@@ -94,7 +94,8 @@ def command(
     )
     options = RunOptions(out, resume, quiet, lenient, tuple(track or ()))
     if dry_run or show:
-        sampled = overrides if corpus else preview_overrides(overrides, run_settings(recipe, overrides))
+        config = run_settings(recipe, overrides)
+        sampled = overrides if corpus else preview_overrides(overrides, config)
         previewed = replace(request, overrides=sampled)
         preview_training(
             lambda temporary: prepare_align(temporary, previewed),
@@ -102,7 +103,7 @@ def command(
             cost=dry_run,
             show=show,
             sources=[*request.pairs, *request.links, *request.dictionary],
-            limit=limit,
+            limit=config.data.limit,
         )
     else:
         run_align(options, request)

@@ -119,7 +119,7 @@ def command(
             cost=dry_run,
             show=show,
             sources=[*request.pairs, *request.text, *request.heldout, *request.dictionary],
-            limit=limit,
+            limit=request.config.data.limit,
         )
     else:
         run_pretrain(options, request)

@@ -20,7 +20,7 @@ from paralign.formats.lines import write_lines
 from paralign.results import Measurement, Seeds, write_results
 from paralign.runs.folder import RunFolder
 from paralign.runs.measure import RowContext, echo_scores, measure
-from paralign.runs.model_folder import describe_encoder
+from paralign.runs.model_folder import describe_model
 from paralign.sources.specs import PairSpec, parse_pairs
 from paralign.tasks import find_task
 from paralign.tasks.lexicon import Lexicon, word_vectors
@@ -127,7 +127,7 @@ def analyze_embeddings(
     data = _lexicon(spec, translations)
     for model in models:
         encoder = encoders[model].to(best_device()).eval()
-        model_facts = describe_encoder(encoder, model, None)
+        model_facts = describe_model(encoder, model)
         seeds = Seeds(**model_facts["seeds"])
         context = RowContext(model_facts, folder.name, seeds, split="links")
         measured += measure(find_task("lexicon"), encoder, None, data, "frequent links", context)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from paralign.commands.arguments import one_or_several
-from paralign.config import check_sections, merge, parse_override, resolve
+from paralign.config import check_sections, merge, parse_override, resolve, section
 from paralign.console import echo, list_counts, progress_lines
 from paralign.corpus.build import Tokenize
 from paralign.corpus.check import CheckConfig, SideCheck, TextCheck, check_text
@@ -69,8 +69,8 @@ def check_corpus(
         raise UserError("no text is given", hint="use --pairs en-de=PATH or --text en=PATH")
     settings = merge(*map(parse_override, overrides))
     check_sections(settings, "check", "data")
-    config = resolve(CheckConfig, settings.get("check", {}), section="check")
-    filter = resolve(FilterConfig, settings.get("data", {}), section="data")
+    config = resolve(CheckConfig, section(settings, "check"), section="check")
+    filter = resolve(FilterConfig, section(settings, "data"), section="data")
     folder = RunFolder(Path(out), "corpus check", command=command, fresh=True)
     tokenize_text, unknown = _tokenizer(model)
     leaks = OverlapSearch([*map(parse_source, test)], short=config.short, lenient=lenient)

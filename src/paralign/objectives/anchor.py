@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
@@ -49,8 +50,9 @@ class _Anchor(Objective):
         super().__init__(config, encoder)
         self.initial = frozen_copy(encoder)
 
+    @abstractmethod
     def _vectors(self, step: Step) -> tuple[Tensor, Tensor]:
-        raise NotImplementedError
+        """Return the vectors to keep, of both sides."""
 
     def forward(self, step: Step) -> Mapping[str, Tensor]:
         """Return the summed squared distance of the means from the initial ones."""

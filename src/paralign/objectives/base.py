@@ -7,6 +7,7 @@ an objective too.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -162,7 +163,7 @@ class Step:
         return self.encoded[view, number]
 
 
-class Objective(nn.Module):
+class Objective(nn.Module, ABC):
     """Base class of objectives.
 
     A subclass defines
@@ -268,6 +269,7 @@ class Objective(nn.Module):
         """Return the name of every loss of this objective, with its factor in the sum. Default: one loss, ``name``."""
         return {self.name: self.config.weight}
 
+    @abstractmethod
     def counts(self, batch: Batch) -> Mapping[str, int]:
         """Return the number of terms of each loss in a slice.
 
@@ -280,8 +282,8 @@ class Objective(nn.Module):
         Returns:
             A count for each name in :meth:`weights`.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def forward(self, step: Step) -> Mapping[str, Tensor]:
         """Return the sum of each loss over the terms of a slice, never the mean.
 
@@ -291,7 +293,6 @@ class Objective(nn.Module):
         Returns:
             For each name in :meth:`weights` a scalar tensor with gradient, even if its count is 0.
         """
-        raise NotImplementedError
 
     def prepare(self, encoder: Encoder, batches: Batches, rank: int, ranks: int, gather: Gather) -> None:
         """Act once before the first step of a new run, but not when a run is resumed. Default: do nothing.
@@ -377,7 +378,8 @@ def find_objective(name: str) -> type[Objective]:
     >>> find_objective("tlm").__name__
     'TranslationLM'
     """
-    objective = find_class("objective", name, OBJECTIVES, Objective)
-    if not isinstance(getattr(objective, "name", None), str) or not objective.name.isidentifier():
-        raise UserError(f"the objective {name!r} has no usable name", hint='set name = "..." in the class')
+    objective = find_class("objective", name, OBJECTIVES, Objective)  # type: ignore[type-abstract]
+    if not objective.name.isidentifier():
+        hint = "use letters, digits and underscores: it is a section of settings"
+        raise UserError(f"the objective {name!r} has the name {objective.name!r}", hint=hint)
     return objective

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -166,6 +167,7 @@ class UnitAlignment(Objective):
             total = alignment_loss(row, column, self.links(step.batch, units, row, column), n, m).sum()
         return {self.name: total}
 
+    @abstractmethod
     def links(self, batch: PairBatch, units: Sequence[Units], row: Tensor, column: Tensor) -> Tensor:
         """Return which units are linked. Shape: [B, n, m].
 
@@ -175,4 +177,3 @@ class UnitAlignment(Objective):
             row: probabilities over the second sentence. Shape: [B, n, m].
             column: probabilities over the first sentence. Shape: [B, n, m].
         """
-        raise NotImplementedError

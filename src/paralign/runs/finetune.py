@@ -309,11 +309,13 @@ class FinetuneRun:
 
     def _check_data(self) -> None:
         """Warn about the data, and store keys of the training texts."""
-        seen = seen_texts(self.encoder, self.model, self.task, self.sets.named_sets(self.seeds[0]))
+        own = self.sets.named_sets(self.seeds[0])
+        seen = seen_texts(self.encoder, self.model, self.task, own)
         if self.folder.main:
             file = self.folder.path / SEEN
             with atomic_file(file) as out:
-                np.save(out, np.unique(np.concatenate([keys for _, keys in seen])))
+                names = {name for name, _ in own}
+                np.save(out, np.unique(np.concatenate([keys for name, keys in seen if name in names])))
             self.folder.save(seen_digest=file_digest(file))
         read = [*self.sets.sets, self.sets.originals, self.sets.dev]
         languages = warn_of_languages(self.task, [(data.name, data) for data in read if data is not None])

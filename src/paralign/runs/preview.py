@@ -68,7 +68,7 @@ def preview_training(
         cost: whether to measure time and memory on a few steps.
         show: number of records to print as the encoder sees them, with masks and word links.
         sources: everything that the run reads, as ``LANG=PATH`` or ``SRC-TGT=PATH``.
-        limit: number of records of each language pair that the run would use. None: all.
+        limit: number of records of each language pair that the run would use (``data.limit``). None: all.
 
     Raises:
         UserError: for input that the run cannot use, and for standard input and pipes, which can be read only once.
@@ -84,7 +84,8 @@ def preview_training(
         if cost:
             step_cost = probe(trainer)
             packed = prepared.config.views.pack is not None
-            lines = _training_lines(trainer, store, step_cost, specs, limit, packed=packed)
+            sample = prepared.config.data.limit or 0
+            lines = _training_lines(trainer, store, step_cost, specs, limit, sample, packed=packed)
             _echo_lines(_cost(trainer, step_cost) + lines)
 
 
@@ -140,6 +141,7 @@ def _training_lines(
     step_cost: StepCost,
     specs: Sequence[PairSpec | TextSpec],
     limit: int | None,
+    sample: int,
     *,
     packed: bool,
 ) -> list[str]:
@@ -147,7 +149,7 @@ def _training_lines(
     config = trainer.config
     lines = [f"text     {line}" for line in kept_lines(store)]
     steps = config.steps
-    records = len(store) if not specs else _records(store, specs, limit)
+    records = len(store) if not specs else _records(store, specs, limit, sample)
     batches = trainer.batches.steps_per_epoch
     if steps is None and records is not None:
         per_epoch = records * batches // len(store) if packed else records // config.batch
@@ -175,8 +177,8 @@ def _finetune_lines(trainer: Trainer, step_cost: StepCost, seeds: int) -> list[s
     ]
 
 
-def _records(store: TokenStore, specs: Sequence[PairSpec | TextSpec], limit: int | None) -> int | None:
-    """Estimate the number of records of the whole text from the part that was read. None: this is not possible."""
+def _records(store: TokenStore, specs: Sequence[PairSpec | TextSpec], limit: int | None, sample: int) -> int | None:
+    """Estimate the number of records from the sample of each language pair. None: this is not possible."""
     kept: Counter[tuple[str, ...]] = Counter()
     read: Counter[tuple[str, ...]] = Counter()
     for entry, spec in zip(store.meta["specs"], specs, strict=True):
@@ -184,7 +186,7 @@ def _records(store: TokenStore, specs: Sequence[PairSpec | TextSpec], limit: int
         read[spec.languages] += entry["kept"] + sum(entry["dropped"].values())
     total = 0.0
     for languages in kept:
-        if kept[languages] < _SAMPLE:  # all of it was read
+        if kept[languages] < sample:  # all of it was read
             total += kept[languages]
             continue
         lines = [line_count(spec) for spec in specs if spec.languages == languages]

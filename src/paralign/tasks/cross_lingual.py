@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from paralign.console import echo
 from paralign.encoder import Encoder
 from paralign.encoder.vectors import sentence_vectors
 from paralign.tasks.base import Task
@@ -76,5 +76,5 @@ def sentence_vectors_of_both(
         vectors.append(by_pool)
         cuts += cut
     if cuts:
-        print(f"note: {cuts:,} sentences were cut to {encoder.max_pieces} pieces", file=sys.stderr)
+        echo(f"note: {cuts:,} sentences were cut to {encoder.max_pieces} pieces")
     return vectors[0], vectors[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any, ClassVar
 
 from torch import nn
@@ -28,13 +29,13 @@ class TaskHead(Objective):
     def __init__(self, encoder: Encoder) -> None:
         super().__init__(ObjectiveConfig(), encoder)
 
+    @abstractmethod
     def decode(self, states: HiddenStates) -> list[Any]:
         """Return a prediction for each row of a view, as NumPy arrays; the task turns them into answers.
 
         Args:
             states: last hidden states of a view ``example``.
         """
-        raise NotImplementedError
 
 
 def linear_layer(inputs: int, outputs: int) -> nn.Linear:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy.typing as npt
 import torch
 from pydantic import model_validator
 
+from paralign.console import echo
 from paralign.encoder import Encoder
 from paralign.encoder.vectors import sentence_vectors
 from paralign.errors import UserError
@@ -163,18 +163,16 @@ class LexiconInduction(CrossLingualTask):
         b, lost_b = word_vectors(encoder, data.target, data.languages[1], layer)
         for lost, words, side in ((lost_a, data.source, "source"), (lost_b, data.target, "target")):
             if lost:
-                print(
+                echo(
                     f"note: lexicon {direction}: {lost} of {len(words):,} {side} words consist of unknown pieces only, "
-                    "so they have no vector",
-                    file=sys.stderr,
+                    "so they have no vector"
                 )
         same = data.identical
         if same.any():
             note = "scored; task.identical=false excludes them" if self.config.identical else "excluded"
-            print(
+            echo(
                 f"note: lexicon {direction}: {100 * same.mean():.1f} % of the source words are their own "
-                f"translation ({note})",
-                file=sys.stderr,
+                f"translation ({note})"
             )
         where = Where(layer=layer, pool="static" if static else "mean", direction=direction)
         scores = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from paralign.console import echo
 from paralign.encoder import Encoder
 from paralign.encoder.hidden_states import Pooling
 from paralign.errors import UserError
@@ -133,7 +133,7 @@ class Mining(CrossLingualTask):
             threshold = best_threshold(score, right, len(data.texts.gold))
             note = f"{threshold!r} has the best F1 on this set; for the test set: --set task.threshold={threshold!r}"
             note = note if np.isfinite(threshold) else "none, since no candidate is right"
-            print(f"note: threshold for mining {direction}: {note}", file=sys.stderr)
+            echo(f"note: threshold for mining {direction}: {note}")
         number = {name: row for row, name in enumerate(data.texts.source_ids)}
         gold_rows = [number[name] for name, _ in data.texts.gold]
         kept = score >= threshold
@@ -171,7 +171,7 @@ class Mining(CrossLingualTask):
         (source, source_row), (target, target_row) = _distinct(texts.source), _distinct(texts.target)
         repeated = int(np.count_nonzero(source_row < 0) + np.count_nonzero(target_row < 0))
         if repeated:
-            print(f"note: {repeated:,} sentences occur more than once and are not extracted", file=sys.stderr)
+            echo(f"note: {repeated:,} sentences occur more than once and are not extracted")
         a, b = sentence_vectors_of_both(encoder, data.languages, (source, target), (config.pool,), layer)
         mined = mine(a[config.pool], b[config.pool], k=config.neighbors, margin=config.margin, strategy=config.strategy)
         rows, others = source_row[mined.source], target_row[mined.target]
