@@ -17,6 +17,7 @@ from paralign.corpus.store import TokenStore
 from paralign.encoder import Encoder
 from paralign.encoder.card import read_provenance
 from paralign.errors import UserError
+from paralign.runs.settings import load_recipe, recipes, run_settings
 from paralign.training import Stopped, trainer
 from tests.training.runs import log_of
 
@@ -54,6 +55,32 @@ def test_a_run_writes_a_plain_encoder_settings_and_log(base, tmp_path):
     assert end.digest() in card
     assert "queue = 20" in (tmp_path / "run" / "config.toml").read_text()
     assert [line["step"] for line in log_of(tmp_path / "run") if "event" not in line] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("recipe", [name for name in recipes() if "objectives" in load_recipe(name)])
+def test_the_control_of_a_recipe_differs_in_the_objectives_only(recipe):
+    own = ["moco.queue=7"] if "moco" in run_settings(recipe).objectives else []
+    made, control = (run_settings(recipe, [*own, "training.seed=3"], control=control) for control in (False, True))
+    assert (control.objectives, control.method, control.control) == (["mlm"], "MLM control", True)
+    without = {"objectives", "method", "control", "mlm", *made.objectives}
+    assert control.model_dump(exclude=without) == made.model_dump(exclude=without)
+
+
+def test_a_control_sees_the_pairs_of_the_recipe_without_links_and_settings_of_its_objectives(base, tmp_path):
+    links = tmp_path / "links"
+    links.write_text("0-0\n" * 60)
+    control = align(base, tmp_path / "control", control=True, links=f"en-de={links}")
+    alone = align(base, tmp_path / "mlm", settings=QUICK, overrides=['objectives=["mlm"]'])
+    aligned = align(base, tmp_path / "ppa")
+    known = read_provenance(control)
+    assert known["control"]
+    assert known["method"] == "MLM control"
+    digests = [Encoder.from_pretrained(made).digest() for made in (control, alone, aligned)]
+    assert digests[0] == digests[1] != digests[2]
+    first, second = (json.loads((tmp_path / name / "run.json").read_text()) for name in ("control", "ppa"))
+    assert (first["pairs_seen"], first["steps"]) == (second["pairs_seen"], second["steps"])
+    again = align(base, tmp_path / "control", control=True, resume=True)
+    assert again == control
 
 
 def test_many_unknown_pieces_are_reported_and_on_the_card(base, tmp_path, capfd):
@@ -266,6 +293,17 @@ class Norm(Objective):
     def forward(self, step):
         return {"norm": (step.hidden("first").cls().norm(dim=1) - self.config.target).square().sum()}
 '''
+
+
+def test_a_control_ignores_the_settings_of_an_objective_of_ones_own(tmp_path, monkeypatch):
+    (tmp_path / "for_a_control.py").write_text(OBJECTIVE)
+    monkeypatch.syspath_prepend(tmp_path)
+    recipe = tmp_path / "own.toml"
+    recipe.write_text('objectives = ["for_a_control:Norm"]\n[norm]\ntarget = 2.0\n')
+    assert run_settings(str(recipe)).norm.target == 2
+    control = run_settings(str(recipe), ["norm.target=3"], control=True)
+    assert control.objectives == ["mlm"]
+    assert not hasattr(control, "norm")
 
 
 def test_an_objective_in_one_file_outside_the_package_trains(base, tmp_path, monkeypatch):

@@ -57,6 +57,14 @@ def command(
         typer.Option(help="Start from the encoder of a checkpoint, RUN/checkpoints/step-NNNNNNNN, of another run."),
     ] = None,
     recipe: Annotated[str, typer.Option(help="Name of a recipe (`paralign list recipes`) or a TOML file.")] = "ppa",
+    control: Annotated[
+        bool,
+        typer.Option(
+            "--control",
+            help="Train the control of the recipe instead: masked LM on the same pairs, with the same batches, steps "
+            "and learning rate.",
+        ),
+    ] = False,
     lr: LearningRate = None,
     epochs: Epochs = None,
     batch_size: BatchSize = None,
@@ -76,8 +84,8 @@ def command(
 
     \b
     Example:
-      paralign align --model xlm-roberta-base --recipe ppa \\
-          --pairs en-de=europarl.en-de.tsv.gz --out runs/ppa
+      paralign align --model xlm-roberta-base --recipe word-contrastive-anchor \\
+          --pairs en-de=europarl.en-de.tsv.gz --limit 16000 --out runs/words
     """
     from paralign.commands.align import AlignRequest, prepare_align, run_align
     from paralign.device import select_device
@@ -90,11 +98,11 @@ def command(
         overrides, limit=limit, seed=seed, lr=lr, epochs=epochs, batch_size=batch_size, precision=precision
     )
     request = AlignRequest(
-        model, pairs or [], corpus, links or [], dictionary or [], recipe, overrides, from_checkpoint
+        model, pairs or [], corpus, links or [], dictionary or [], recipe, overrides, from_checkpoint, control
     )
     options = RunOptions(out, resume, quiet, lenient, tuple(track or ()))
     if dry_run or show:
-        config = run_settings(recipe, overrides)
+        config = run_settings(recipe, overrides, control=control)
         sampled = overrides if corpus else preview_overrides(overrides, config)
         previewed = replace(request, overrides=sampled)
         preview_training(

@@ -36,6 +36,7 @@ class AlignRequest:
     recipe: str = "ppa"
     overrides: Sequence[str] = ()
     from_checkpoint: str | Path | None = None
+    control: bool = False
 
 
 @one_or_several
@@ -55,6 +56,7 @@ def align(
     command: str | None = None,
     track: str | Sequence[str] = (),
     from_checkpoint: str | Path | None = None,
+    control: bool = False,
 ) -> Path:
     """Align an encoder with parallel text.
 
@@ -79,6 +81,8 @@ def align(
         from_checkpoint: folder of a checkpoint, ``RUN/checkpoints/step-00000500``, whose encoder the run starts from,
             for example the last good one of a run that diverged. Objectives and the schedule start over. None: the run
             starts from ``model``.
+        control: whether to train the control of the recipe instead: masked LM on the same pairs, with the same batches,
+            steps and learning rate. ``links``, ``dictionary`` and settings of the recipe's objectives are ignored.
 
     Returns:
         The folder of the aligned encoder, a plain Hugging Face folder.
@@ -96,7 +100,7 @@ def align(
         >>> paralign.Encoder.from_pretrained(encoder).encode(["The dog sleeps.", "Der Hund schläft."]).shape
         (2, 256)
     """
-    request = AlignRequest(model, pairs, corpus, links, dictionary, recipe, overrides, from_checkpoint)
+    request = AlignRequest(model, pairs, corpus, links, dictionary, recipe, overrides, from_checkpoint, control)
     return run_align(RunOptions(Path(out), resume, quiet, lenient, tuple(track), command), request)
 
 
@@ -117,8 +121,9 @@ def prepare_align(options: RunOptions, request: AlignRequest) -> PreparedTrainin
     """
     if request.model is None and request.from_checkpoint is None:
         raise UserError("no encoder is given", hint="--model ENCODER, or --from-checkpoint")
-    check_separate_pipes([*request.pairs, *request.links, *request.dictionary])
-    config = run_settings(request.recipe, request.overrides)
+    links, dictionary = ((), ()) if request.control else (request.links, request.dictionary)
+    check_separate_pipes([*request.pairs, *links, *dictionary])
+    config = run_settings(request.recipe, request.overrides, control=request.control)
     specs = [parse_pairs(text) for text in request.pairs]
     if bool(specs) == bool(request.corpus):
         raise UserError("give either --pairs or --corpus")
@@ -133,9 +138,9 @@ def prepare_align(options: RunOptions, request: AlignRequest) -> PreparedTrainin
         folder,
         pairs=data_files(specs),
         corpus=store_entries(request.corpus) if request.corpus else [],
-        links=data_files(request.links),
+        links=data_files(links),
         encoders=objective_files(config),
-        dictionary=dictionary_files(request.dictionary),
+        dictionary=dictionary_files(dictionary),
         model=model_files(model),
         checkpoint=start.entries if start else [],
     )
@@ -146,5 +151,5 @@ def prepare_align(options: RunOptions, request: AlignRequest) -> PreparedTrainin
     encoder = Encoder.from_pretrained(model, chunk_cost=config.training.chunk_cost, quiet=options.quiet)
     if start is not None:
         start.load_into(encoder)
-    inputs = TrainingInputs(model, specs, request.corpus, request.links, request.dictionary, start=start)
+    inputs = TrainingInputs(model, specs, request.corpus, links, dictionary, start=start)
     return prepare_training(folder, encoder, inputs, config, options)

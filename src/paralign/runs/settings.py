@@ -30,6 +30,9 @@ __all__ = [
     "task_section",
 ]
 
+_CONTROL = "mlm"
+"""The objective of a control."""
+
 
 class LinksConfig(Config):
     """Settings under ``[links]``: how words are aligned for objectives that need links, without ``--links``."""
@@ -130,12 +133,14 @@ def _without_name(recipe: dict[str, Any], changes: Mapping[str, Any]) -> dict[st
     return {key: value for key, value in recipe.items() if key not in ("method", "control")}
 
 
-def run_settings(recipe: str, overrides: Sequence[str] = ()) -> RunConfig:
+def run_settings(recipe: str, overrides: Sequence[str] = (), *, control: bool = False) -> RunConfig:
     """Merge and validate the settings of a run.
 
     Args:
         recipe: name of a recipe, or path of a TOML file.
         overrides: settings as ``section.key=value`` that override the recipe, later ones earlier ones.
+        control: whether to return the settings of the control: masked LM instead of the objectives, everything else
+            as it is. Settings of the objectives that are replaced are ignored.
 
     Raises:
         UserError: for the first invalid setting, with a suggestion.
@@ -150,6 +155,13 @@ def run_settings(recipe: str, overrides: Sequence[str] = ()) -> RunConfig:
         raise UserError("no objectives are set", where=recipe, hint='set objectives = ["tlm", "moco"]')
     if not all(isinstance(name, str) for name in names):
         raise UserError(f"objectives must be names, not {names!r:.60}", where=recipe)
+    if control:
+        replaced = {_section(name) for name in names} - {_CONTROL}
+        from_recipe, overriding = (
+            {k: v for k, v in part.items() if k not in replaced} for part in (from_recipe, overriding)
+        )
+        overriding = {"method": "MLM control"} | overriding | {"objectives": [_CONTROL], "control": True}
+        names = [_CONTROL]
     classes = {_section(name): find_objective(name) for name in names}
     if len(classes) < len(names):
         raise UserError(f"two objectives have the same name: {', '.join(names)}")
