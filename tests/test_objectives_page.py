@@ -49,5 +49,20 @@ def test_kinds_are_compared_with_the_base_of_their_encoder(page):
     ]
 
 
+def test_the_table_of_the_readme_is_that_of_the_rows(page):
+    """Last layer of e5-small-mlm; columns are recipes of one objective, or of the mixture that a row has as a name."""
+    text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    table = [[cell.strip() for cell in line.strip(" |").split("|")] for line in text.splitlines() if line[:3] == "  |"]
+    names = [name.strip("`").replace("-", "_") for name in table[0]]
+    names = [name.replace("contrastive_anchor", "contrastive+word_anchor") for name in names]
+    assert names[0] == "base"
+    own = {row["objective"]: row for row in page.read() if row["base"] == "e5-small-mlm" and row["layer"] in (None, 12)}
+    cells = {name: page.cells(own[name]) for name in names}
+    expected = {"retrieval": 7, "POS": 3, "NER": 4, "NLI": 5}
+    assert [line[0] for line in table[2:]] == list(expected)
+    for name, *values in table[2:]:
+        assert values == [cells[column][expected[name]].split(" ")[0] for column in names]
+
+
 def test_every_objective_is_of_one_kind(page):
     assert sorted(name for names in page.KINDS.values() for name in names) == sorted(page.METHODS)
