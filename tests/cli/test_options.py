@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 
 import pytest
 import typer
@@ -14,10 +15,10 @@ from paralign.cli import program
 from paralign.cli.help import GROUPS, HINTS, Command
 from paralign.cli.options import SHORT_FORMS, short_forms
 from paralign.commands.list_settings import describe_section, describe_sections, settings_sections
-from paralign.config import _KNOWN_AS, parse_override
+from paralign.config import _KNOWN_AS, load_named_toml, parse_override
 from paralign.errors import UserError
 from paralign.runs.finetune_settings import FinetuneTraining
-from paralign.runs.settings import run_settings
+from paralign.runs.settings import load_recipe, recipes, run_settings
 
 
 def commands(group=None, path=()):
@@ -239,3 +240,14 @@ def test_help_loads_no_heavy_library(command):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.split() == []
+
+
+@pytest.mark.parametrize("name", recipes())
+def test_a_listed_recipe_can_be_saved_and_shows_what_it_inherits(name, capsys):
+    assert main(["list", "recipes", name]) == 0
+    text = capsys.readouterr().out
+    assert tomllib.loads(text) == load_named_toml("recipe", name, "paralign.recipes")
+    own, _, inherited = text.partition("# All settings, with those of the recipes it extends:\n")
+    assert bool(inherited) == ("extends" in tomllib.loads(own))
+    if inherited:
+        assert tomllib.loads(inherited.replace("# ", "")) == load_recipe(name)

@@ -269,7 +269,9 @@ def test_without_pandas_the_message_says_what_to_do(monkeypatch, tmp_path):
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(UserError, match=r"needs pandas, which is not installed \(pip install pandas; or paralign"):
+    with pytest.raises(
+        UserError, match=r"needs pandas, which is not installed \(pip install 'paralign\[pandas\]'; or paralign"
+    ):
         paralign.read_results(tmp_path)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -61,11 +63,27 @@ def _files(package: str) -> None:
 
 
 def _file(what: str, name: str) -> str:
-    """Return the content of a recipe or suite."""
+    """Return the content of a recipe or suite, and in comments what a recipe inherits."""
     files = toml_files(_FILES[what])
-    if name.removesuffix(".toml") not in files:
+    name = name.removesuffix(".toml")
+    if name not in files:
         raise UserError(f"there is no {what.removesuffix('s')} {name!r}", hint=did_you_mean(name, files))
-    return files[name.removesuffix(".toml")].read_text(encoding="utf-8")
+    text = files[name].read_text(encoding="utf-8")
+    if what != "recipes" or "extends" not in tomllib.loads(text):
+        return text
+    from paralign.runs.settings import load_recipe
+
+    merged = "".join(f"# {line}\n" for line in _flat(load_recipe(name)))
+    return f"{text}\n# All settings, with those of the recipes it extends:\n{merged}"
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Yield ``section.key = value`` for each setting."""
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key} = {json.dumps(value, ensure_ascii=False)}"  # these values are also TOML
 
 
 def _objectives() -> None:

@@ -30,7 +30,7 @@ def command(
     Examples:
       paralign report runs/
       paralign report runs/ --latex --figures --out paper/results.html
-      paralign report runs/pos-* runs/retrieval-* --control mlm --out report.html
+      paralign report runs/pos-* runs/retrieval-* --control "MLM control" --out report.html
     """
     from paralign.console import printable
     from paralign.report import write_report

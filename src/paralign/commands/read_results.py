@@ -45,7 +45,7 @@ def read_results(runs: str | Path | Sequence[str | Path]) -> pandas.DataFrame:
     try:
         import pandas
     except ImportError as error:
-        hint = "pip install pandas; or paralign.results.read_results(FILE), which needs nothing"
+        hint = "pip install 'paralign[pandas]'; or paralign.results.read_results(FILE), which needs nothing"
         raise UserError("paralign.read_results needs pandas, which is not installed", hint=hint) from error
     given = [runs] if isinstance(runs, str | Path) else list(runs)
     if not given:
