@@ -1,5 +1,6 @@
 """A suite gives the scores of its cells' own commands, in its order; it stops, resumes and says what is missing."""
 
+import csv
 import errno
 import json
 import os
@@ -19,6 +20,7 @@ from paralign.__main__ import main
 from paralign.commands import suite_cells as cells_module
 from paralign.commands.suite import _describe, parse_models, suite
 from paralign.commands.suite_cells import SuiteCell, check_task, suite_cells
+from paralign.config import toml_files
 from paralign.errors import UserError
 from paralign.formats.conllu import write_conllu
 from paralign.results import Measurement, Where, read_results, write_results
@@ -487,6 +489,21 @@ def test_the_suites_that_come_with_paralign_can_be_read(name):
             (parse_text if instance.trains else parse_pairs)(text)
         if name == "quick":
             check_task(task, name)
+
+
+def test_the_quick_suite_runs_in_a_tiny_form(base, tmp_path):
+    """All its tasks, on a few items of two languages."""
+    text = re.sub(r"languages = .*", 'languages = ["de"]', Path(toml_files("paralign.suites")["quick"]).read_text())
+    (tmp_path / "tiny.toml").write_text(re.sub(r"200000-\d+", "200000-200008", text))
+    page = suite(
+        str(tmp_path / "tiny.toml"), models={"tiny": str(base)}, out=tmp_path / "out", seeds=1, limit=6, quiet=True
+    )
+    cells = json.loads((tmp_path / "out/run.json").read_text())["cells"]
+    tasks = [task.name for task in load_suite("quick").task]
+    assert [(cell["task"], cell["status"]) for cell in cells] == [(task, "done") for task in tasks]
+    assert "<h2>Missing</h2>" not in page.read_text()
+    with (tmp_path / "out/report.csv").open(newline="") as file:
+        assert {row["suite_task"] for row in csv.DictReader(file) if row["system"] == "tiny"} == set(tasks)
 
 
 # -- cells

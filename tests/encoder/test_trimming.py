@@ -1,6 +1,7 @@
 """A trimmed vocabulary gives covered text the same pieces and the same vectors."""
 
 import copy
+import json
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from paralign.encoder import Encoder, train_tokenizer
 from paralign.encoder.trimming import count_pieces, trim_vocabulary
 from paralign.encoder.vectors import sentence_vectors
 from paralign.errors import UserError
+from paralign.smallworld import World
 
 
 def unigram_tokenizer(sentences):
@@ -164,6 +166,27 @@ def test_the_card_says_what_remains_of_the_vocabulary(base, tmp_path):
     )
     with pytest.raises(UserError, match="the scores of --results were measured with the whole vocabulary"):
         paralign.export(str(base), tmp_path / "other", trim_vocabulary=f"en={text}", results=tmp_path)
+
+
+def test_text_in_a_script_that_was_removed_causes_a_warning(tokenizer, tmp_path):
+    """Latin remains readable, since single characters of the kept text remain; Chinese does not occur in it."""
+    Encoder.from_scratch("bert:1x32", tokenizer).save_pretrained(tmp_path / "whole")
+    (tmp_path / "en.txt").write_text("".join(f"{World(0).sentence(k, 'en').text}\n" for k in range(40)))
+    spec = f"en={tmp_path / 'en.txt'}"
+    paralign.export(str(tmp_path / "whole"), tmp_path / "small", trim_vocabulary=spec, quiet=True)
+    found = {}
+    for model in ("whole", "small"):
+        data = ["en-zh=smallworld:0-30", "zh-en=smallworld:0-30"]
+        paralign.evaluate(str(tmp_path / model), task="retrieval", data=data, out=tmp_path / "e" / model, quiet=True)
+        alarms = json.loads((tmp_path / "e" / model / "run.json").read_text())["alarms"]
+        found[model] = [alarm for alarm in alarms if "of the pieces are unknown to the tokenizer" in alarm]
+    assert found["whole"] == []
+    encoder = Encoder.from_pretrained(tmp_path / "small")
+    texts = [World(0).sentence(k, language).text for k in range(30) for language in ("en", "zh")]
+    given = encoder.tokenizer(texts, add_special_tokens=False)["input_ids"]
+    share = np.mean(np.concatenate(given) == encoder.tokenizer.unk_token_id)
+    assert share > 0.3
+    assert [f"{share:.1%} of" in alarm for alarm in found["small"]] == [True, True]
 
 
 def test_text_is_needed(base, tmp_path):

@@ -17,7 +17,7 @@ from paralign.objectives import Step, find_objective
 from paralign.objectives.bilingual import BilingualConfig, BilingualPrediction
 from paralign.text.words import word_spans
 from paralign.training import CorpusBatches, TrainingConfig
-from tests.training.runs import stopped_at
+from tests.training.runs import losses_of, stopped_at
 
 
 @pytest.fixture(scope="module")
@@ -187,6 +187,16 @@ def test_links_that_words_wrote_for_text_with_gaps_fit_it(base, tmp_path, names)
     store = TokenStore.open(tmp_path / "run" / "corpus")
     assert store.line.tolist() == [k for k in range(1, 30) if k != 8]
     assert LinkStore.open(tmp_path / "run" / "links", store).links(np.arange(28))[1].min() > 0
+
+
+def test_without_links_the_run_computes_them_for_gold_links(base, tmp_path):
+    paralign.align(
+        str(base), pairs="en-de=smallworld:0-60", out=tmp_path / "run", recipe="gold-links", quiet=True,
+        settings={"training": {"steps": 2, "batch": 8, "log_every": 1}, "links": {"method": "ibm"}},
+    )  # fmt: skip
+    store = TokenStore.open(tmp_path / "run/corpus")
+    assert LinkStore.open(tmp_path / "run/links", store).links(np.arange(len(store)))[0].size
+    assert all(losses["gold_links"] > 0 for losses in losses_of(tmp_path / "run"))
 
 
 def test_links_may_be_named_differently_when_a_run_is_resumed(base, tmp_path, monkeypatch):

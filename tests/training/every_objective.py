@@ -23,12 +23,24 @@ from tests.training.runs import QUICK
 
 SETTINGS = {"moco": {"queue": 40, "projection": 8}, "word_l2": {"anchor": 0.5}}
 NAMES = sorted(OBJECTIVES)
+LAYERED = [name for name in NAMES if "layer" in find_objective(name).Config.model_fields]
+"""Objectives that read a layer which can be set."""
 
 
 def make_trainer(
-    encoder: Encoder, store: Any, links: Path, run: Path, names: Sequence[str] = NAMES, **training: Any
+    encoder: Encoder,
+    store: Any,
+    links: Path,
+    run: Path,
+    names: Sequence[str] = NAMES,
+    *,
+    lower: Sequence[str] = LAYERED[::2],
+    **training: Any,
 ) -> Trainer:
-    """Return a trainer of the named objectives without dropout, whose links are written to ``links``."""
+    """Return a trainer of the named objectives without dropout, whose links are written to ``links``.
+
+    Objectives in ``lower`` read the first of the two layers.
+    """
     ids = encoder.template.ordinary.tolist()
     pieces = [((ids[k],), (ids[k + 100],)) for k in range(90)]
     dictionary = Dictionary([(f"a{k}", f"b{k}") for k in range(90)], pieces)
@@ -37,7 +49,8 @@ def make_trainer(
     for name in names:
         kind = find_objective(name)
         inputs = {"dictionary": dictionary} if kind.needs_dictionary else {}
-        objectives[name] = kind(kind.Config(**SETTINGS.get(name, {})), encoder, **inputs)
+        layer = {"layer": 1} if name in lower else {}
+        objectives[name] = kind(kind.Config(**SETTINGS.get(name, {}), **layer), encoder, **inputs)
     learner = Learner(encoder, objectives)
     perturb(learner)
     config = run_settings("tlm", as_overrides({"training": QUICK | {"dropout": 0.0} | training})).training

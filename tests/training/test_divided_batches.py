@@ -1,11 +1,14 @@
 """Slices, accumulation and processes change neither losses, gradients nor metrics of any registered objective."""
 
+import copy
+
 import pytest
 import torch
 from torch.nn.parallel import DistributedDataParallel
 
 from paralign.objectives import OBJECTIVES
-from tests.training.every_objective import make_trainer
+from tests.training.every_objective import LAYERED, NAMES, make_trainer
+from tests.training.runs import losses_of, module_bytes, stopped_at
 from tests.training.test_two_processes import train
 
 
@@ -22,12 +25,14 @@ def losses_and_gradients(made):
     return losses, kept
 
 
-@pytest.mark.parametrize("name", sorted(OBJECTIVES))
-def test_slices_have_the_losses_gradients_and_metrics_of_the_batch(name, make_encoder, store, tmp_path):
+@pytest.mark.parametrize(("name", "lower"), [*((name, ()) for name in NAMES), *((name, (name,)) for name in LAYERED)])
+def test_slices_have_the_losses_gradients_and_metrics_of_the_batch(name, lower, make_encoder, store, tmp_path):
     outcomes = []
     for parts in (1, 3, 12):
         run = tmp_path / str(parts)
-        made = make_trainer(make_encoder(), store, tmp_path / "links", run, [name], accumulate=parts, clip=1e9)
+        made = make_trainer(
+            make_encoder(), store, tmp_path / "links", run, [name], lower=lower, accumulate=parts, clip=1e9
+        )
         outcomes.append((*losses_and_gradients(made), made.learner.metrics()))
     (losses, gradients, metrics), *others = outcomes
     assert all(losses.values())
@@ -38,6 +43,45 @@ def test_slices_have_the_losses_gradients_and_metrics_of_the_batch(name, make_en
         assert gradients.keys() == other_gradients.keys()
         for parameter, value in gradients.items():
             torch.testing.assert_close(value, other_gradients[parameter], atol=5e-6, rtol=1e-4, msg=parameter)
+
+
+def test_a_step_of_all_objectives_is_the_sum_of_their_steps(make_encoder, store, tmp_path):
+    """At two layers, although the views are encoded only once."""
+    links, settings = tmp_path / "links", {"clip": 1e9, "batch": 24}
+    together = make_trainer(make_encoder(), store, links, tmp_path / "all", **settings)
+    objectives = copy.deepcopy(dict(together.learner.objectives))
+    weights = {name: value.detach().clone() for name, value in together.learner.encoder.named_parameters()}
+    losses, gradients = losses_and_gradients(together)
+    summed: dict[str, torch.Tensor] = {}
+    for name in NAMES:
+        alone = make_trainer(make_encoder(), store, links, tmp_path / name, [name], **settings)
+        alone.learner.objectives[name] = objectives[name]  # with the same weights
+        with torch.no_grad():
+            for parameter, value in alone.learner.encoder.named_parameters():
+                value.copy_(weights[parameter])
+        own, found = losses_and_gradients(alone)
+        assert own == pytest.approx({key: losses[key] for key in own}, rel=1e-5, abs=1e-6)
+        for parameter, value in found.items():
+            summed[parameter] = summed.get(parameter, torch.zeros(())) + value
+    assert summed.keys() == gradients.keys()
+    for parameter, value in gradients.items():
+        close = {"rtol": 1e-4, "atol": 5e-6 * max(1, float(value.abs().max()))}
+        torch.testing.assert_close(value, summed[parameter], **close, msg=parameter)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_stopped_run_of_each_objective_resumes_to_the_same_bytes(name, make_encoder, store, tmp_path):
+    def run(folder, **more):
+        settings = {"steps": 5, "dropout": 0.1, "checkpoint_every": 2}
+        made = make_trainer(make_encoder(), store, tmp_path / "links", tmp_path / folder, [name], **settings)
+        made.train(**more)
+
+    run("whole")
+    with stopped_at(2):
+        run("stopped")
+    run("stopped", resume=True)
+    assert losses_of(tmp_path / "stopped") == losses_of(tmp_path / "whole")
+    assert module_bytes(tmp_path / "stopped", 5) == module_bytes(tmp_path / "whole", 5)
 
 
 @pytest.mark.parametrize("ranks", [1, 2])
