@@ -27,6 +27,7 @@ from paralign.text.words import word_spans
 SUITES = Path(__file__).parents[1] / "benchmarks/suites"
 SCRIPTS = (
     "aligners",
+    "attention_dropout",
     "claims",
     "confusion",
     "derived",
@@ -101,6 +102,14 @@ def test_tasks_are_scored_alike_and_every_figure_is_there(capsys):
     assert found["reading"]["sentences"] == 50
     assert all(0 <= share < 0.5 for shares in found["padding"].values() for share in shares.values())
     assert set(found["memory_mb"]) == {"5", "10"}
+
+
+def test_dropout_of_attention_is_measured_in_both_ways(base, capsys):
+    given = ["--model", str(base), "--lengths", "5", "9", "--pieces", "45", "--repeats", "2"]
+    found = result_of(importlib.import_module("attention_dropout"), given, capsys)
+    assert {(length, way) for length, of_way in found["seconds"].items() for way in of_way} == {
+        (length, way) for length in ("5", "9") for way in ("PyTorch", "paralign")
+    }
 
 
 def test_both_ways_to_similarity_agree(base, capsys):

@@ -16,7 +16,9 @@ def page(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def test_the_committed_page_is_that_of_the_committed_rows(page):
-    assert page.page(page.read()) == page.PAGE.read_text(encoding="utf-8"), "run: python benchmarks/layers_page.py"
+    assert page.page(page.read(), page.read(page.CLAIMS)) == page.PAGE.read_text(encoding="utf-8"), (
+        "run: python benchmarks/layers_page.py"
+    )
 
 
 def test_a_row_shows_the_best_layer_of_the_targets_and_the_space_at_the_trained_layer(page):
@@ -47,6 +49,33 @@ def test_kinds_are_compared_with_the_base_of_their_encoder(page):
         f"| a | masked LM, TLM | 1 | {none} | {none} | {none} |",
         f"| a | contrast of sentences | 2 | {many} | {many} | {many} |",
     ]
+
+
+def test_measures_of_the_space_are_correlated_at_the_trained_layer(page):
+    def row(layer, score, near):
+        probes = {task: {"en": [0.9, 0.9], "de": [0.1, score]} for task in ("pos", "ner", "nli")}
+        space = {name: {"de": [near, 9.0], "hi": [near, 9.0]} for name in page.MEASURES} | {
+            "hubness": {"de": [-near, 0]}
+        }
+        return {"base": "a", "objective": "moco", "layer": layer, "probes": probes, "space": space}
+
+    lines = page.space([row(0, 0.2, 1.0), row(0, 0.3, 4.0), row(0, 0.5, 5.0)]).splitlines()
+    assert "| mutual nearest neighbors | +1.00 | +1.00 | +1.00 |" in lines
+    assert "| hubness | −1.00 | −1.00 | −1.00 |" in lines
+
+
+def test_fine_tuned_scores_are_means_over_targets_of_one_seed(page):
+    def row(system, language, value, seed=0):
+        return {"system": system, "task": "pos", "language": language, "value": value, "seed": seed}
+
+    rows = [row("base", "de", 0.5), row("base", "hi", 0.4), row("base", "en", 0.9), row("base", "de", 0.9, seed=1)]
+    rows += [row("moco at layer 8", "de", 0.6), row("moco at layer 8", "hi", 0.2), row("tlm at layer 12", "de", 0.7)]
+    rows += [row("ppa", "de", 0.9), {"id": "a", "text": "b"}]
+    lines = [line for line in page.fine_tuned(rows).splitlines() if line.startswith("|")]
+    assert lines == [
+        "| objective | layer 8 | layer 12 |", "|---|---:|---:|", "| base | 45.0 | 45.0 |", "| moco | 40.0 |  |",
+        "| tlm |  | 70.0 |",
+    ]  # fmt: skip
 
 
 def test_the_table_of_the_readme_is_that_of_the_rows(page):
