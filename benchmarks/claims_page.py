@@ -18,7 +18,7 @@ from paralign.metrics.bootstrap import Comparison
 VERDICTS = {
     "holds": "holds",
     "holds_in_part": "holds in part",
-    "does_not_hold_here": "does not hold here",
+    "does_not_hold_here": "not shown here",
     "not_testable_here": "not testable here",
     "not_tested": "not tested",
 }
@@ -31,6 +31,11 @@ TASKS = {
     "twins": "alignment of embeddings",
 }
 """Names of tasks for readers; the others are shown as they are called in the rows."""
+METRICS = {
+    "precision_at_1_csls_without_identical": "precision at 1 (CSLS), without identical words",
+    "accuracy_cosine": "accuracy by cosine",
+}
+"""Names of metrics for readers; the others are shown as they are."""
 COLUMNS = ("mini", "e5", "scratch")
 COMMANDS = "claims-commands.md"
 
@@ -40,7 +45,7 @@ Do the claims of the papers hold here? The claims, systems, tasks, tests and rul
 [registered](../benchmarks/claims.toml) before the rows on this page were measured; later changes are listed under
 [Amendments](#amendments). `python benchmarks/claims.py page` writes this page from them and from the
 [rows](../benchmarks/results) that were measured, with their [commands and commits](claims-commands.md): no number is
-entered by hand. What has no rows is *not tested*.
+entered by hand. Claims without measurements are marked *not tested*.
 
 The tests are not blind in every case. For `mini` and `scratch`, earlier experiments with the same methods had been
 scored on the same test sets before the registration ([paralign-mini](results/paralign-mini.md), [derived
@@ -49,14 +54,14 @@ Natural language inference (NLI) on `e5` was measured again with other settings 
 
 ## What the bases have seen
 
-**`e5`** is multilingual-e5-small, 12 layers of width 384, with a vocabulary of 60,000 pieces and a vocabulary head, and
-trained further as a masked LM on plain text for these experiments ([how](results/systems-e5.md#the-base)). It is
-already aligned: its authors trained it contrastively on about a billion pairs of texts, translations among them, and
-then on labeled data for NLI, question answering (QA) and retrieval. Some of these collections contain sentences of
-XQuAD, MLQA, TyDiQA, Tatoeba and FLORES, from which SIB-200 is made. Its scores on NLI, QA, topic classification and
-retrieval are therefore not clean zero-shot scores: compare systems that start from it, not absolute values. If a
-sentence-level objective has no effect here, that does not refute its paper, because the encoder may already have
-learned what the objective teaches.
+**`e5`** is `e5-small-mlm`, 12 layers of width 384: multilingual-e5-small with weights restored from 4 bits, a
+vocabulary of 60,000 pieces and a vocabulary head, trained further as a masked LM on plain text for these experiments
+([how](results/systems-e5.md#the-base)). It is already aligned: its authors trained it contrastively on about a billion
+pairs of texts, translations among them, and then on labeled data for NLI, question answering (QA) and retrieval. Some
+of these collections contain sentences of XQuAD, MLQA, TyDiQA, Tatoeba and FLORES, from which SIB-200 is made. Its
+scores on NLI, QA, topic classification and retrieval are therefore not clean zero-shot scores: compare systems that
+start from it, not absolute values. If a sentence-level objective has no effect here, that does not refute its paper,
+because the encoder may already have learned what the objective teaches.
 
 **`mini`** is [`paralign-mini`](results/paralign-mini.md), 4 layers of width 256, which has never seen a pair of
 translations. It is too small for NLI and QA, so part-of-speech (POS) tagging is used instead. **`scratch`** are small
@@ -67,8 +72,8 @@ SYSTEMS = """## All systems
 
 Zero-shot scores on test halves, mean ± standard deviation over seeds; differences from the control over the seeds that
 both have, with 95 % intervals over seeds and test items, without correction. *control* is a masked LM on the same
-sentences, *best* the mixture chosen on development data. A system with a large deviation has runs that did not learn
-the task at all.
+sentences, *best* the recipe `word-contrastive-anchor`, chosen on development data of mini. A system with a large
+deviation has runs that did not learn the task at all.
 
 """
 
@@ -124,7 +129,7 @@ def page(
         _systems(registered, rows),
         _rates(tried),
         RULES.format(**rules, **facts),
-        _amendments(registered.get("amendment", ())),
+        _amendments(registered.get("amendment", ()), notes),
         "## Each claim\n",
         *(_details(result, notes) for result in results),
     ]
@@ -155,7 +160,7 @@ def _overview(results: Sequence[Result], notes: Mapping[str, Sequence[int]]) -> 
     lines = [
         "## Verdicts\n",
         _item("", f"Of {len(results)} claims: {summary}.{rest}") + "\n",
-        "The columns show differences in points, or correlations. *Does not hold here* means that no significant",
+        "The columns show differences in points, or correlations. *Not shown here* means that no significant",
         "difference in the expected direction was found. It does not mean that the claim is refuted: with three seeds",
         "and the correction for all comparisons, only differences that are many times larger than the variation",
         "between seeds can be significant. Read the interval.\n",
@@ -204,7 +209,7 @@ def _systems(registered: Mapping[str, Any], rows: Sequence[Row]) -> str:
             compared = list(differences(registered, rows, base, task, metric, tags))
             if not compared:
                 continue
-            head = f"{base}, {_task(task)}: {metric}, mean of {', '.join(tags)}"
+            head = f"{base}, {_task(task)}: {METRICS.get(metric, metric)}, mean of {', '.join(tags)}"
             lines += [
                 f"**{head}**\n",
                 "| system | seeds | score | difference from the control |",
@@ -291,11 +296,13 @@ def _flat(text: str) -> str:
     return " ".join(text.split()).replace("|", r"\|")
 
 
-def _amendments(amendments: Iterable[Mapping[str, Any]]) -> str:
+def _amendments(amendments: Iterable[Mapping[str, Any]], notes: Mapping[str, Sequence[int]]) -> str:
     lines = []
     for entry in amendments:
         about = f", {_about(entry['claims'])}" if entry.get("claims") else ""
-        lines.append(_item("* ", f"{entry['date']}{about}: {_flat(entry['text'])}"))
+        changed = entry.get("set", {})
+        note = f" See {_note(changed, notes)}." if _flat(changed.get("remark", "")) in notes else ""
+        lines.append(_item("* ", f"{entry['date']}{about}: {_flat(entry['text'])}{note}"))
     if not lines:
         return ""
     return "## Amendments\n\nWhat was changed after the registration, with its date:\n\n" + "\n".join(lines) + "\n"

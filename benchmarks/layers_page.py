@@ -98,9 +98,9 @@ FINE_TUNED_READING = """
 """
 SPACE = """## The space and transfer
 
-Spearman's correlation of each measure of the [space](../layers.md#what-does-the-space-look-like), at the trained layer, with the scores, over
-the rows of an encoder. It describes these rows and tests nothing: it was computed after they were seen, rows share
-objectives, and the layer of a score was chosen on the same data.
+Spearman's correlation of each measure of the [space](../layers.md#what-does-the-space-look-like), at the trained layer,
+with the scores, over the rows of an encoder. It describes these rows and tests nothing: it was computed after they were
+seen, rows share objectives, and the layer of a score was chosen on the same data.
 
 """
 SPACE_READING = """
