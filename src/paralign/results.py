@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -101,6 +101,23 @@ class Measurement(Config):
     items: str | None = None
     items_digest: str | None = None
     """Digest of the file ``items``. None: it is not checked."""
+
+    @classmethod
+    def of_model(
+        cls, model_facts: Mapping[str, Any], *, settings: Mapping[str, Any] | None = None, **fields: Any
+    ) -> Self:
+        """Return a row about a model.
+
+        Args:
+            model_facts: ``model``, ``model_hash``, ``parent``, ``seeds``, ``method`` (the name in tables) and
+                ``control``.
+            settings: recorded in addition to the name in tables and whether the model is a control.
+            fields: the other fields. ``seeds``: instead of those of the model.
+        """
+        about = {key: model_facts[key] for key in ("model", "model_hash", "parent")}
+        about["seeds"] = Seeds(**model_facts["seeds"])
+        named = {"system": model_facts["method"], "control": model_facts["control"]}
+        return cls(**about | {"settings": named | dict(settings or {})} | fields)
 
     @property
     def statistic(self) -> str:

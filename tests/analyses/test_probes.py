@@ -119,7 +119,7 @@ def test_an_equal_encoder_has_no_change_and_another_one_has_the_difference_of_sc
     ("changed", "message"),
     [
         ({"task": "qa"}, "the task 'qa' has no linear probe"),
-        ({"task": "retrieval"}, "the task 'retrieval' has no head"),
+        ({"task": "retrieval"}, "the task 'retrieval' has no linear probe"),
         ({"overrides": ["training.steps=3"]}, "unknown section 'training'"),
         ({"overrides": ["probes.pool=max"]}, "pool"),
         ({"eval": []}, "no test data"),

@@ -20,13 +20,14 @@ from paralign.encoder.sentences import check_pooling
 from paralign.errors import UserError
 from paralign.metrics.bootstrap import Resampled, compare_resampled, resample
 from paralign.metrics.linear_probe import LinearProbe, fit_linear_probe
-from paralign.results import Items, Measurement, Seeds, Where
+from paralign.results import Items, Measurement, Where
 from paralign.tasks import Score
+from paralign.tasks.base import find_task_class
 from paralign.tasks.dataset import Dataset
-from paralign.tasks.label_head import LabelHead
+from paralign.tasks.label_task import LabelTask
 from paralign.tasks.supervised import SupervisedTask
 
-__all__ = ["ProbeData", "ProbesConfig", "check_probed_task", "probe_encoders"]
+__all__ = ["ProbeData", "ProbesConfig", "find_probed_task", "probe_encoders"]
 
 _RESAMPLES = 2_000
 Floats = npt.NDArray[np.float32]
@@ -59,7 +60,7 @@ class ProbeData:
         split: name of the split, recorded with the scores.
     """
 
-    task: SupervisedTask
+    task: LabelTask
     train: Sequence[Dataset[Any]]
     evals: Sequence[tuple[str, Dataset[Any]]]
     split: str = "test"
@@ -78,17 +79,20 @@ class _Scored:
         return [scores[0].items for scores in self.layers]
 
 
-def check_probed_task(task: SupervisedTask, encoder: Encoder) -> None:
-    """Check that a task has one label per target.
+def find_probed_task(name: str) -> type[LabelTask]:
+    """Return the class of a task with one label per target.
+
+    Args:
+        name: a name in :data:`paralign.tasks.base.TASKS`, or ``my_module:Class``.
 
     Raises:
-        UserError: if it has another head, as parsing and question answering do.
+        UserError: if there is none, or if it has another head, as parsing and question answering do, or none.
     """
-    if not isinstance(task.head(encoder), LabelHead):
-        raise UserError(
-            f"the task {task.name!r} has no linear probe: its head is not one linear layer",
-            hint="use a tagging or classification task: pos, ner, nli, paraphrase or topics",
-        )
+    kind = find_task_class(name)
+    if not issubclass(kind, LabelTask):
+        hint = "use a tagging or classification task: pos, ner, nli, paraphrase or topics"
+        raise UserError(f"the task {name!r} has no linear probe: its head is not one linear layer", hint=hint)
+    return kind
 
 
 def probe_encoders(
@@ -123,7 +127,7 @@ def probe_encoders(
         with data.task.autocast(analyzed.encoder):
             states, labels, pool = _training_states(analyzed.encoder, data.task, train, config.pool)
         encoded = time.monotonic()
-        classes = len(_names(data.task, analyzed.encoder))
+        classes = len(data.task.names())
         probes = []
         while states:  # each layer is released when its probe is trained
             probes.append(fit_linear_probe(states.pop(0), labels, classes, penalty=config.penalty))
@@ -162,12 +166,6 @@ def probe_encoders(
         "curves": curves,
     }
     return AnalysisResult(measured, rows=measured, figures={"probes": figure}, warnings=warnings)
-
-
-def _names(task: SupervisedTask, encoder: Encoder) -> Sequence[str]:
-    head = task.head(encoder)
-    assert isinstance(head, LabelHead)
-    return head.names
 
 
 def _read(states: HiddenStates, pool: str | None) -> Floats:
@@ -225,12 +223,11 @@ def _languages(data: ProbeData) -> str:
 def _rows(
     analyzed: AnalyzedEncoder, data: ProbeData, scored: _Scored, config: ProbesConfig, run: str, pool: str | None
 ) -> Iterator[Measurement]:
-    facts = analyzed.model_facts
-    settings = {"system": analyzed.name, "control": facts["control"], "probed": data.task.name}
-    settings |= {"probes": config.model_dump(mode="json")}
+    settings = {"probed": data.task.name, "probes": config.model_dump(mode="json")}
     for layer, scores in enumerate(scored.layers):
         for score in scores:
-            yield Measurement(
+            yield Measurement.of_model(
+                analyzed.model_facts,
                 task="probes",
                 dataset=scored.name,
                 split=data.split,
@@ -239,10 +236,6 @@ def _rows(
                 metric=f"{data.task.name}_{score.metric}",
                 value=score.value,
                 n=len(score.items),
-                seeds=Seeds(**facts["seeds"]),
-                model=facts["model"],
-                model_hash=facts["model_hash"],
-                parent=facts["parent"],
                 run=run,
                 where=Where(layer=layer, pool=pool),
                 settings=settings,

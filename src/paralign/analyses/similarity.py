@@ -14,7 +14,7 @@ from paralign.analyses.layer_similarity import LayerSimilarity, LayerSimilarityC
 from paralign.analyses.parallel_text import ParallelText
 from paralign.encoder.vectors import layer_vectors
 from paralign.metrics.correlation import spearman
-from paralign.results import Measurement, Seeds, Where
+from paralign.results import Measurement, Where
 
 __all__ = ["SimilarityAnalysis"]
 
@@ -168,12 +168,7 @@ class _Comparison:
 
     def rows(self, run: str, config: LayerSimilarityConfig) -> list[Measurement]:
         """Return a row for each layer and measure."""
-        model_facts = self.model_facts
-        settings = {
-            "system": model_facts["method"],
-            "control": model_facts["control"],
-            "similarity": config.model_dump(mode="json"),
-        }
+        settings: dict[str, Any] = {"similarity": config.model_dump(mode="json")}
         if self.between_encoders:
             settings["before"] = {key: self.before[key] for key in ("model", "model_hash", "method")}
         direction = self.text.pair if self.between_encoders else f"{self.source}-{self.language}"
@@ -185,17 +180,14 @@ class _Comparison:
                     continue
                 has_interval = name == "cka" and not math.isnan(layer.low)
                 rows.append(
-                    Measurement(
+                    Measurement.of_model(
+                        self.model_facts,
                         task="change" if self.between_encoders else "similarity",
                         dataset=self.text.dataset,
                         language=self.language,
                         metric=metric,
                         value=values[name],
                         n=self.n,
-                        seeds=Seeds(**model_facts["seeds"]),
-                        model=model_facts["model"],
-                        model_hash=model_facts["model_hash"],
-                        parent=model_facts["parent"],
                         run=run,
                         where=Where(layer=layer.layer, pool=config.pool, direction=direction),
                         settings=settings | ({"interval": [layer.low, layer.high]} if has_interval else {}),

@@ -18,7 +18,7 @@ from paralign.encoder.sentences import check_pooling
 from paralign.encoder.vectors import layer_vectors
 from paralign.errors import UserError
 from paralign.metrics import space
-from paralign.results import Measurement, Seeds, Where
+from paralign.results import Measurement, Where
 
 __all__ = ["SpaceAnalysis"]
 
@@ -133,21 +133,17 @@ class SpaceAnalysis(EncoderAnalysis):
 
 
 def _row(analyzed: AnalyzedEncoder, text: ParallelText, value: _Value, run: str, config: SpaceConfig) -> Measurement:
-    facts = analyzed.model_facts
-    return Measurement(
+    return Measurement.of_model(
+        analyzed.model_facts,
         task="space",
         dataset=text.dataset,
         language=value.language,
         metric=value.metric,
         value=value.value,
         n=value.n,
-        seeds=Seeds(**facts["seeds"]),
-        model=facts["model"],
-        model_hash=facts["model_hash"],
-        parent=facts["parent"],
         run=run,
         where=Where(layer=value.layer, pool=config.pool, direction=value.direction or text.pair),
-        settings={"system": analyzed.name, "control": facts["control"], "space": config.model_dump(mode="json")},
+        settings={"space": config.model_dump(mode="json")},
     )
 
 

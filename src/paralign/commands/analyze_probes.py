@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from paralign.analyses.base import AnalyzedEncoder
-from paralign.analyses.probes import ProbeData, ProbesConfig, check_probed_task, probe_encoders
+from paralign.analyses.probes import ProbeData, ProbesConfig, find_probed_task, probe_encoders
 from paralign.commands.analyze_results import write_analysis
 from paralign.commands.arguments import check_encoders, one_or_several
 from paralign.config import check_sections, merge, parse_override, resolve, section
@@ -21,8 +21,7 @@ from paralign.results import Measurement
 from paralign.runs.dataset_names import dataset_names
 from paralign.runs.folder import RunFolder
 from paralign.runs.model_folder import describe_model
-from paralign.tasks.base import find_task_class, read_data
-from paralign.tasks.supervised import SupervisedTask
+from paralign.tasks.base import read_data
 
 __all__ = ["analyze_probes"]
 
@@ -76,9 +75,7 @@ def analyze_probes(
     settings = merge(*map(parse_override, overrides))
     check_sections(settings, "probes", "task")
     config = resolve(ProbesConfig, section(settings, "probes"), section="probes")
-    kind = find_task_class(task)
-    if not issubclass(kind, SupervisedTask):
-        raise UserError(f"the task {task!r} has no head to train", hint="use pos, ner, nli, paraphrase or topics")
+    kind = find_probed_task(task)
     probed = kind(resolve(kind.Config, section(settings, "task"), section="task"))
     sets = []
     for spec in (*train, *eval):
@@ -96,7 +93,6 @@ def analyze_probes(
     for model in models:
         encoder = Encoder.from_pretrained(model, allow_causal=probed.accepts_causal, quiet=quiet)
         encoders.append(AnalyzedEncoder(encoder.to(best_device()).eval(), describe_model(encoder, model)))
-    check_probed_task(probed, encoders[0].encoder)
     result = probe_encoders(
         encoders,
         ProbeData(probed, sets[: len(train)], list(zip(names, sets[len(train) :], strict=True)), split),

@@ -141,10 +141,6 @@ class DenoiseLinks(Objective):
             nn.init.zeros_(projection.bias)
         encoder.layer_number(config.label_layer)  # refuses a layer that does not exist
 
-    def requests(self, encoder: Encoder) -> Mapping[str, list[int]]:
-        """Return the layer that the pointer reads."""
-        return {"joint": [encoder.layer_number(self.config.layer)]}
-
     def counts(self, batch: Batch) -> Mapping[str, int]:
         """Count masked pieces."""
         return {self.name: len(batch.view("joint").masked)}

@@ -68,8 +68,7 @@ def measure(
     """
     model_facts = context.model_facts
     baselines = task.baselines(data)
-    settings = {"system": model_facts["method"], "control": model_facts["control"]}
-    settings["data"] = _digest(task.texts_of(data))
+    settings: dict[str, Any] = {"data": _digest(task.texts_of(data))}
     gold = list(task.gold_of(data))
     if any(gold):
         settings["gold"] = _digest(gold)
@@ -83,7 +82,8 @@ def measure(
     for score in scores:
         values = {name: by_metric.get(score.metric, math.nan) for name, by_metric in baselines.items()}
         values = {name: value for name, value in values.items() if math.isfinite(value)}
-        row = Measurement(
+        row = Measurement.of_model(
+            model_facts,
             task=task.name,
             dataset=dataset,
             split=context.split,
@@ -93,9 +93,6 @@ def measure(
             value=score.value,
             n=len(score.items),
             seeds=context.seeds,
-            model=model_facts["model"],
-            model_hash=model_facts["model_hash"],
-            parent=model_facts["parent"],
             run=context.run,
             where=score.where,
             settings=settings | ({"baselines": values} if values else {}) | _correlation_settings(score),

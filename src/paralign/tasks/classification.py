@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
 from paralign.encoder import Encoder
@@ -22,8 +20,8 @@ from paralign.sources.specs import parse_text
 from paralign.tasks.base import TaskConfig
 from paralign.tasks.dataset import Dataset
 from paralign.tasks.example_batches import Example, row_capacity
-from paralign.tasks.label_head import LabelHead
-from paralign.tasks.supervised import ItemScores, SupervisedTask
+from paralign.tasks.label_task import LabelTask
+from paralign.tasks.supervised import ItemScores
 
 __all__ = ["Classification", "Inference", "PairConfig", "Paraphrase"]
 
@@ -36,25 +34,13 @@ class PairConfig(TaskConfig):
     counted."""
 
 
-class Classification(SupervisedTask):
+class Classification(LabelTask):
     """Base class of tasks with one label for each row, read from the state of [CLS]. Items have a ``label``.
 
     A subclass defines :meth:`names`, ``read``, ``examples``, ``texts`` and ``write``.
     """
 
     accepts_causal: ClassVar[bool] = True
-
-    @abstractmethod
-    def names(self) -> Sequence[str]:
-        """Return the labels."""
-
-    def head(self, encoder: Encoder) -> LabelHead:
-        """Return a linear layer on the state of [CLS]."""
-        return LabelHead(encoder, self.names())
-
-    def format_label(self, label: npt.NDArray[np.int64]) -> str:
-        """Return the name of the label."""
-        return self.names()[int(label)]
 
     def answer(self, item: Any, parts: Sequence[tuple[Example, Any]]) -> str:
         """Return the most probable label."""

@@ -23,7 +23,7 @@ from paralign.tasks.cross_lingual import CrossLingualTask, resolve_layer, senten
 
 __all__ = ["Retrieval", "RetrievalConfig"]
 
-NEIGHBOURS = 10
+NEIGHBORS = 10
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Retrieval(CrossLingualTask):
         for pool in pools:
             for metric, k in (
                 ("accuracy_cosine", None),
-                ("accuracy_csls", min(NEIGHBOURS, len(data.source) - 1)),
+                ("accuracy_csls", min(NEIGHBORS, len(data.source) - 1)),
             ):
                 forward, backward = retrieval(a[pool], b[pool], k)
                 for direction, hits in ((f"{source}-{target}", forward), (f"{target}-{source}", backward)):

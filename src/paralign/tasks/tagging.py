@@ -23,8 +23,8 @@ from paralign.sources.specs import parse_text
 from paralign.tasks.base import TaskConfig
 from paralign.tasks.dataset import Dataset
 from paralign.tasks.example_batches import Example
-from paralign.tasks.label_head import LabelHead
-from paralign.tasks.supervised import ItemScores, SupervisedTask
+from paralign.tasks.label_task import LabelTask
+from paralign.tasks.supervised import ItemScores
 from paralign.tasks.word_rows import word_rows
 
 __all__ = ["EntityConfig", "NamedEntities", "PartOfSpeech"]
@@ -32,15 +32,8 @@ __all__ = ["EntityConfig", "NamedEntities", "PartOfSpeech"]
 Ints = npt.NDArray[np.int64]
 
 
-class _Tagging(SupervisedTask):
+class _Tagging(LabelTask):
     """Base class of the tagging tasks. ``names`` returns the labels, ``labels`` the tags of an item."""
-
-    def names(self) -> Sequence[str]:
-        raise NotImplementedError
-
-    def head(self, encoder: Encoder) -> LabelHead:
-        """Return a linear layer on the first piece of each word."""
-        return LabelHead(encoder, self.names())
 
     def examples(self, encoder: Encoder, items: Sequence[Any], language: str | None) -> list[Example]:
         """Return rows in which every word is labeled once; long sentences are split between words."""
@@ -52,10 +45,6 @@ class _Tagging(SupervisedTask):
             labels = tags[index][row.labels] if len(tags[index]) else np.zeros(len(row.labels), np.int64)
             rows.append(Example(row.pieces, row.targets, labels, index))
         return rows
-
-    def format_label(self, label: npt.NDArray[np.int64]) -> str:
-        """Return the tag."""
-        return self.names()[int(label)]
 
     def answer(self, item: Any, parts: Sequence[tuple[Example, Any]]) -> list[str]:
         """Return the most probable tag of each word."""

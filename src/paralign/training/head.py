@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
 
 import torch
 from torch import nn
 
+from paralign.batches.masking import STREAM
 from paralign.device import on_device
 from paralign.encoder import Encoder
 from paralign.errors import UserError
@@ -20,8 +20,6 @@ __all__ = ["HeadFit", "fit_head", "fit_new_head"]
 _HEAD = 37
 """Stream of random numbers."""
 _RATE = 1e-3
-_MASKED = ("joint", "text", "translated")
-"""Views with masked pieces."""
 
 
 def fit_head(
@@ -97,7 +95,7 @@ def fit_new_head(trainer: CallbackTrainer, steps: int) -> list[float]:
         The losses of :func:`fit_head`; none if the head is not trained.
     """
     objectives = trainer.learner.objectives_by_name().values()
-    view = next((v for o in objectives if o.needs_logits for v in o.reads if v in _MASKED), None)
+    view = next((v for o in objectives if o.needs_logits for v in o.reads if v in STREAM), None)
     if not trainer.learner.encoder.head_is_new or not steps or view is None:
         return []
     torch.manual_seed(seed_for(trainer.config.seed, _HEAD))
@@ -108,8 +106,6 @@ def fit_new_head(trainer: CallbackTrainer, steps: int) -> list[float]:
 
 class HeadFit(Callback):
     """Train a new vocabulary head alone before the first step, if an objective needs one (``training.head_steps``)."""
-
-    name: ClassVar[str] = ""
 
     def on_train_start(self, trainer: CallbackTrainer) -> None:
         """Fit the head unless the run is resumed."""

@@ -67,7 +67,7 @@ class Learner(nn.Module):
         """
         out: dict[str, float] = {}
         for objective in self.objectives_by_name().values():
-            warmup = getattr(objective.config, "weight_warmup", 0)
+            warmup = objective.config.weight_warmup
             length = warmup * steps if warmup < 1 else warmup
             factor = 1.0 if step is None or step >= length else step / length
             out |= {name: factor * weight for name, weight in objective.weights().items()}
