@@ -66,21 +66,21 @@ def test_the_whole_story_as_a_script(tmp_path):
     assert {row["language"] for row in rows} == {"en", "de", "zh"}
 
 
-# -- in_batch_contrastive
+# -- pair_contrast
 
 
 def loss_of(first, second, ids, **settings):
     """The loss of given sentence vectors."""
-    module = example("in_batch_contrastive")
-    objective = module.InBatchContrast(module.InBatchConfig(**settings), None)
+    module = example("pair_contrast")
+    objective = module.PairContrast(module.PairContrastConfig(**settings), None)
     views = {"first": torch.tensor(first), "second": torch.tensor(second)}
     step = SimpleNamespace(
         batch=SimpleNamespace(ids=np.array(ids), size=len(ids)),
         hidden=lambda view: SimpleNamespace(pool=lambda how: views[view]),
         share=None,
     )
-    assert objective.counts(step.batch) == {"in_batch": len(ids)}
-    return float(objective(step)["in_batch"])
+    assert objective.counts(step.batch) == {"pair_contrast": len(ids)}
+    return float(objective(step)["pair_contrast"])
 
 
 def unit(vector):
@@ -98,7 +98,7 @@ def slow(first, second, ids, temperature):
     return total / 2
 
 
-def test_the_in_batch_loss_is_the_definition():
+def test_the_loss_of_pair_contrast_is_the_definition():
     rng = np.random.default_rng(0)
     first, second = rng.normal(size=(2, 5, 7)).tolist()
     for ids in ([4, 1, 0, 2, 9], [4, 1, 4, 2, 1]):
@@ -106,7 +106,7 @@ def test_the_in_batch_loss_is_the_definition():
         assert found == pytest.approx(slow(first, second, ids, 0.3), rel=1e-5)
 
 
-def test_the_in_batch_loss_in_closed_form():
+def test_the_loss_of_pair_contrast_in_closed_form():
     same = [[3.0, 4.0]] * 6
     assert loss_of(same, same, range(6)) == pytest.approx(6 * math.log(6), rel=1e-6)
     axes = np.eye(4, dtype=np.float32)
@@ -118,16 +118,16 @@ def test_the_in_batch_loss_in_closed_form():
 def test_the_objective_outside_the_package_trains(base, tmp_path, monkeypatch):
     monkeypatch.chdir(EXAMPLES)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.delitem(sys.modules, "in_batch_contrastive", raising=False)
+    monkeypatch.delitem(sys.modules, "pair_contrast", raising=False)
     settings = (
-        'objectives=["in_batch_contrastive:InBatchContrast"]', "in_batch.temperature=0.1",
+        'objectives=["pair_contrast:PairContrast"]', "pair_contrast.temperature=0.1",
         "training.batch=12", "training.steps=60", "training.learning_rate=1e-2", "training.precision=fp32",
         "training.log_every=1", "data.min_pieces=2",
     )  # fmt: skip
     command = f"align --model {base} --pairs en-de=smallworld:0-60 --recipe ppa-mini --out {tmp_path}/run --quiet"
     overrides = [word for setting in settings for word in ("--set", setting)]
     assert main([*command.split(), *overrides]) == 0
-    losses = [step["in_batch"] for step in losses_of(tmp_path / "run")]
+    losses = [step["pair_contrast"] for step in losses_of(tmp_path / "run")]
     assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
 
 
@@ -286,7 +286,7 @@ def without_docstrings(source):
 
 
 def test_the_objective_of_the_document_is_the_example():
-    source = (EXAMPLES / "in_batch_contrastive.py").read_text(encoding="utf-8")
+    source = (EXAMPLES / "pair_contrast.py").read_text(encoding="utf-8")
     assert without_docstrings(code_of("add-an-objective.md")) == without_docstrings(source)
 
 

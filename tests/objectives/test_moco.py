@@ -32,15 +32,14 @@ def test_the_loss_is_cross_entropy_over_the_positive_and_the_queue():
     q, k, queue = vectors(5, 5, 7)
     scores = torch.cat([(q * k).sum(1, keepdim=True), q @ queue.T], 1) / 0.05
     wanted = F.cross_entropy(scores, torch.zeros(5, dtype=torch.int64), reduction="none")
-    loss, best = contrastive_loss(q, k, queue, None, MoCoConfig())
+    loss, best = contrastive_loss(q, k, queue)
     torch.testing.assert_close(loss, wanted)
     assert best.tolist() == (scores.argmax(1) == 0).tolist()
 
 
 def test_without_the_positive_below_it_is_equation_3_as_printed():
     q, k, queue = vectors(5, 5, 7, seed=1)
-    config = MoCoConfig(positive_in_denominator=False, temperature=0.3)
-    loss, _ = contrastive_loss(q, k, queue, None, config)
+    loss, _ = contrastive_loss(q, k, queue, positive_in_denominator=False, temperature=0.3)
     wanted = [equation_3(a, b, queue.tolist(), 0.3) for a, b in zip(q.tolist(), k.tolist(), strict=True)]
     assert loss.tolist() == pytest.approx(wanted)
 
@@ -49,7 +48,7 @@ def test_without_the_positive_below_it_is_equation_3_as_printed():
 def test_a_queue_of_keys_equal_to_the_positive_gives_log_k_plus_1(size):
     q, k = vectors(3, 1)
     # Which of equal similarities is the greatest is a matter of rounding, so only the loss is tested.
-    loss, _ = contrastive_loss(q, k.expand(3, -1), k.expand(size, -1), None, MoCoConfig())
+    loss, _ = contrastive_loss(q, k.expand(3, -1), k.expand(size, -1))
     assert loss.tolist() == pytest.approx([math.log(size + 1)] * 3)
 
 
@@ -57,10 +56,10 @@ def test_keys_of_the_own_pair_count_for_nothing():
     q, k, queue = vectors(4, 4, 6)
     same = torch.zeros(4, 6, dtype=torch.bool)
     same[1, 2] = same[1, 5] = True
-    loss, _ = contrastive_loss(q, k, queue, same, MoCoConfig())
-    wanted, _ = contrastive_loss(q[1:2], k[1:2], queue[[0, 1, 3, 4]], None, MoCoConfig())
+    loss, _ = contrastive_loss(q, k, queue, excluded=same)
+    wanted, _ = contrastive_loss(q[1:2], k[1:2], queue[[0, 1, 3, 4]])
     torch.testing.assert_close(loss[1:2], wanted)
-    untouched, _ = contrastive_loss(q, k, queue, None, MoCoConfig())
+    untouched, _ = contrastive_loss(q, k, queue)
     torch.testing.assert_close(loss[[0, 2, 3]], untouched[[0, 2, 3]])
 
 

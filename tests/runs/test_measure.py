@@ -129,7 +129,8 @@ def test_models_record_what_their_seeds_have_in_common(two_seeds, base, tmp_path
     assert facts[0]["digests"] == {"train": [], "dev": []}
     tree = tmp_path / "trees.conllu"
     write_conllu(read_trees(TextSpec("en", "smallworld:0-9")), tree)
-    more = {"train": f"en={tree}", "settings": {"training": {"steps": 1, "precision": "fp32"}, "layers": {"reset": "1"}}, "eval": EVAL[1],
+    training = {"steps": 1, "precision": "fp32"}
+    more = {"train": f"en={tree}", "settings": {"training": training, "layers": {"reset": "1"}}, "eval": EVAL[1],
             "dev": f"en={tree}"}  # fmt: skip
     rows = finetune(base, tmp_path / "other", **more)
     other = json.loads((tmp_path / "other/seed-0/model/task.json").read_text())["made_by"]

@@ -48,7 +48,13 @@ class MoCoConfig(LayerConfig):
 
 
 def contrastive_loss(
-    queries: Tensor, keys: Tensor, queue: Tensor, same: Tensor | None, config: MoCoConfig
+    queries: Tensor,
+    keys: Tensor,
+    queue: Tensor,
+    *,
+    temperature: float = 0.05,
+    positive_in_denominator: bool = True,
+    excluded: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return the InfoNCE loss of queries against their positives and the keys of the queue (equation 3).
 
@@ -56,23 +62,25 @@ def contrastive_loss(
         queries: Shape: [B, p].
         keys: the positive of each query. Shape: [B, p].
         queue: the negatives. Shape: [K, p].
-        same: which keys of the queue are excluded for each query. None: no key. Shape: [B, K].
-        config: temperature and denominator.
+        temperature: divides the similarities.
+        positive_in_denominator: whether the denominator includes the positive, as in MoCo. False: equation 3 as
+            printed.
+        excluded: which keys of the queue are not negatives of each query. None: no key. Shape: [B, K].
 
     Returns:
         The loss of each query, of shape [B], and whether its positive has the highest logit, of shape [B].
 
     >>> vectors = torch.eye(3)
-    >>> loss, best = contrastive_loss(vectors[:2], vectors[:2], vectors[2:], None, MoCoConfig(temperature=1.0))
+    >>> loss, best = contrastive_loss(vectors[:2], vectors[:2], vectors[2:], temperature=1.0)
     >>> torch.allclose(loss, torch.log1p(torch.exp(torch.tensor(-1.0)))), best.tolist()
     (True, [True, True])
     """
-    positive = (queries * keys).sum(1, keepdim=True) / config.temperature
-    negative = queries @ queue.T / config.temperature
-    if same is not None:
-        negative = negative.masked_fill(same, -math.inf)
+    positive = (queries * keys).sum(1, keepdim=True) / temperature
+    negative = queries @ queue.T / temperature
+    if excluded is not None:
+        negative = negative.masked_fill(excluded, -math.inf)
     best = positive[:, 0] > negative.max(1).values
-    rest = torch.cat([positive, negative], 1) if config.positive_in_denominator else negative
+    rest = torch.cat([positive, negative], 1) if positive_in_denominator else negative
     return torch.logsumexp(rest, 1) - positive[:, 0], best
 
 
@@ -159,7 +167,14 @@ class MomentumContrast(Objective):
         ids = on_device(batch.ids, queries.device)
         same = self.queue_ids[None] == ids[:, None] if self.config.mask_same_pair else None
         with torch.autocast(queries.device.type, enabled=False):
-            loss, best = contrastive_loss(queries, keys, self.queue, same, self.config)
+            loss, best = contrastive_loss(
+                queries,
+                keys,
+                self.queue,
+                temperature=self.config.temperature,
+                positive_in_denominator=self.config.positive_in_denominator,
+                excluded=same,
+            )
         texts = [_text_ids(batch.view(view), queries.device) for view in ("first", "second")]
         same_text = (self.queue_texts == texts[0][:, None]) | (self.queue_texts == texts[1][:, None])
         excluded = torch.zeros_like(same_text) if same is None else same

@@ -20,7 +20,7 @@ from paralign.objectives.global_batch import GlobalObjective
 from paralign.objectives.linked_words import linked_word_ids, linked_word_vectors
 from paralign.ragged import ranges, row_starts
 
-__all__ = ["WordContrast", "WordContrastConfig"]
+__all__ = ["WordContrast", "WordContrastConfig", "word_contrastive_loss"]
 
 Ints = npt.NDArray[np.int64]
 Pairs = tuple[Ints, Ints]
@@ -75,37 +75,78 @@ class WordContrast(GlobalObjective):
         return np.stack([batch.ids[linked.rows], batch.positions[linked.rows], *inside], 1)
 
     def losses(self, vectors: Tensor, identities: Ints) -> Tensor:
-        """Return the mean cross-entropy of both directions of each link.
+        """Return the mean cross-entropy of both directions of each link."""
+        first, second = vectors.unbind(1)
+        loss, correct = word_contrastive_loss(
+            first,
+            second,
+            temperature=self.config.temperature,
+            negatives=self.config.negatives,
+            identities=identities,
+        )
+        self.measure(f"{self.name}_accuracy", correct.sum(), len(vectors))
+        return loss
 
-        Many links are compared in blocks of rows, which the backward pass computes again: memory grows with their
-        number, not with its square.
-        """
-        n = len(vectors)
-        total, correct = vectors.new_zeros(n), torch.zeros((), device=vectors.device)
-        rows = max(1, _ENTRIES // max(1, n))
-        for direction, related in enumerate(_related(identities)):
-            sides = vectors[:, direction], vectors[:, 1 - direction]
-            if n <= rows:
-                losses, best = self._rows(slice(0, n), *sides, related)
-            else:
-                blocks = [slice(start, min(start + rows, n)) for start in range(0, n, rows)]
-                parts = [checkpoint(self._rows, at, *sides, related, use_reentrant=False) for at in blocks]
-                losses, best = map(torch.cat, zip(*parts, strict=True))
-            total = total + losses / 2
-            correct += best.float().sum() / 2
-        self.measure(f"{self.name}_accuracy", correct, n)
-        return total
 
-    def _rows(self, at: slice, queries: Tensor, keys: Tensor, related: tuple[Pairs, Pairs]) -> tuple[Tensor, Tensor]:
-        """Return the loss of some links in one direction, and whether their translation is the most similar."""
-        translates, shares = (_of_rows(pairs, at) for pairs in related)
-        logits = _without(queries[at] @ keys.T / self.config.temperature, translates)
-        if self.config.negatives == "both":
-            same_side = _without(queries[at] @ queries.T / self.config.temperature, shares)
-            logits = torch.cat([logits, same_side], 1)
-        target = torch.arange(at.start, at.stop, device=logits.device)
-        best = logits.detach().argmax(1) == target if len(target) else target > 0
-        return F.cross_entropy(logits, target, reduction="none"), best
+def word_contrastive_loss(
+    first: Tensor,
+    second: Tensor,
+    *,
+    temperature: float = 0.1,
+    negatives: Literal["other", "both"] = "both",
+    identities: Ints | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Return the contrastive loss of linked words, in both directions (Wu and Dredze 2020, section 3.3).
+
+    Many links are compared in blocks of rows, which the backward pass computes again: memory grows with their number,
+    not with its square.
+
+    Args:
+        first: L2-normalized vector of the first word of each link. Shape: [n, d].
+        second: that of the second word. Shape: [n, d].
+        temperature: divides the cosines.
+        negatives: ``other``: the words of the other side; ``both``: of both sides.
+        identities: record, position in the batch and number of both words of each link; translations of the same word,
+            and words that share a translation, are not negatives. None: all words are different. Shape: [n, 4].
+
+    Returns:
+        The loss of each link, and the share of the two directions in which the translation is the most similar word,
+        both of shape [n].
+
+    >>> loss, correct = word_contrastive_loss(torch.eye(2), torch.eye(2), temperature=1.0, negatives="other")
+    >>> torch.allclose(loss, torch.log1p(torch.exp(torch.tensor(-1.0)))), correct.tolist()
+    (True, [1.0, 1.0])
+    """
+    n = len(first)
+    related = _related(np.arange(n)[:, None].repeat(4, 1) if identities is None else identities)
+    loss, correct = first.new_zeros(n), first.new_zeros(n)
+    rows = max(1, _ENTRIES // max(1, n))
+    for sides, pairs in zip(((first, second), (second, first)), related, strict=True):
+        if n <= rows:
+            losses, best = _loss_of_rows(slice(0, n), *sides, pairs, temperature, negatives)
+        else:
+            blocks = [slice(start, min(start + rows, n)) for start in range(0, n, rows)]
+            parts = [
+                checkpoint(_loss_of_rows, at, *sides, pairs, temperature, negatives, use_reentrant=False)
+                for at in blocks
+            ]
+            losses, best = map(torch.cat, zip(*parts, strict=True))
+        loss = loss + losses / 2
+        correct = correct + best / 2
+    return loss, correct
+
+
+def _loss_of_rows(
+    at: slice, queries: Tensor, keys: Tensor, related: tuple[Pairs, Pairs], temperature: float, negatives: str
+) -> tuple[Tensor, Tensor]:
+    """Return the loss of some links in one direction, and whether their translation is the most similar."""
+    translates, shares = (_of_rows(pairs, at) for pairs in related)
+    logits = _without(queries[at] @ keys.T / temperature, translates)
+    if negatives == "both":
+        logits = torch.cat([logits, _without(queries[at] @ queries.T / temperature, shares)], 1)
+    target = torch.arange(at.start, at.stop, device=logits.device)
+    best = logits.detach().argmax(1) == target if len(target) else target > 0
+    return F.cross_entropy(logits, target, reduction="none"), best
 
 
 def _without(logits: Tensor, pairs: Pairs) -> Tensor:

@@ -1,7 +1,7 @@
 """An objective in one file outside the package: symmetric InfoNCE between the two sides of the pairs of a batch.
 
-    paralign align --model base/encoder --pairs en-de=smallworld --recipe ppa-mini --out runs/in-batch \
-        --set 'objectives=["tlm", "in_batch_contrastive:InBatchContrast"]' --set in_batch.temperature=0.1
+    paralign align --model base/encoder --pairs en-de=smallworld --recipe ppa-mini --out runs/pair-contrast \
+        --set 'objectives=["tlm", "pair_contrast:PairContrast"]' --set pair_contrast.temperature=0.1
 
 Run it in the folder of this file, or with that folder on PYTHONPATH. docs/add-an-objective.md explains it.
 """
@@ -22,23 +22,24 @@ from paralign.batches.views import Batch
 from paralign.objectives import GlobalObjective, ObjectiveConfig, Step
 
 
-class InBatchConfig(ObjectiveConfig):
-    """Settings, as ``--set in_batch.temperature=0.1``; ``weight`` is inherited."""
+class PairContrastConfig(ObjectiveConfig):
+    """Settings, as ``--set pair_contrast.temperature=0.1``; ``weight`` is inherited."""
 
     temperature: float = Field(default=0.05, gt=0)
     pool: Literal["cls", "mean"] = "mean"
 
 
-class InBatchContrast(GlobalObjective):
+class PairContrast(GlobalObjective):
     """InfoNCE between translations in both directions; the negatives of a pair are the other pairs of the batch.
 
-    Both sides have a gradient. The loss ``in_batch`` is a mean over pairs of ½ (first → second) + ½ (second → first).
+    Both sides have a gradient. The loss ``pair_contrast`` is a mean over pairs of ½ (first → second) + ½ (second →
+    first).
     """
 
-    name: ClassVar[str] = "in_batch"
+    name: ClassVar[str] = "pair_contrast"
     reads: ClassVar[tuple[str, ...]] = ("first", "second")
-    Config: ClassVar[type[ObjectiveConfig]] = InBatchConfig
-    config: InBatchConfig
+    Config: ClassVar[type[ObjectiveConfig]] = PairContrastConfig
+    config: PairContrastConfig
 
     def counts(self, batch: Batch) -> Mapping[str, int]:
         """Return the number of pairs."""
