@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, DebertaV2Tokenizer, PreTrainedTokenizerFast
 
 from paralign.encoder import train_tokenizer
@@ -37,6 +37,7 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "camembert": ("bpe", OFFSET | {"type_vocab_size": 1}),
+    "xlm-roberta": ("xlm-r", OFFSET | {"type_vocab_size": 1}),
     "xlm-roberta-xl": ("bpe", OFFSET | {"type_vocab_size": 1}),
     "mpnet": ("bpe", OFFSET),
     "electra": ("wordpiece", SHAPE | {"embedding_size": 16}),
@@ -51,10 +52,26 @@ def tokenizer_for(kind: str, sentences: list[str]) -> Any:
     texts = sentences[:60] + sentences[300:360]  # English and German
     if kind == "unigram":
         return _unigram(texts)
+    if kind == "xlm-r":
+        return xlm_r_tokenizer(texts)
     if kind == "bytes":
         return _bytes(texts)
     family = "roberta" if kind == "bpe" else "bert"
     return train_tokenizer(texts, kind=kind, size=400, family=family)
+
+
+def xlm_r_tokenizer(texts: list[str], size: int = 400) -> PreTrainedTokenizerFast:
+    """As XLM-R's: Unigram, and two </s> between sentences."""
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    backend = Tokenizer(models.Unigram())
+    backend.normalizer, backend.pre_tokenizer = normalizers.NFKC(), pre_tokenizers.Metaspace()
+    trainer = trainers.UnigramTrainer(vocab_size=size, unk_token="<unk>", special_tokens=special, show_progress=False)
+    backend.train_from_iterator(texts, trainer)
+    backend.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    names = {"bos": "<s>", "cls": "<s>", "eos": "</s>", "sep": "</s>", "pad": "<pad>", "unk": "<unk>", "mask": "<mask>"}
+    return PreTrainedTokenizerFast(tokenizer_object=backend, **{f"{k}_token": v for k, v in names.items()})
 
 
 def _unigram(texts: list[str]) -> DebertaV2Tokenizer:

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerFast
 
 import paralign
@@ -15,21 +15,7 @@ from paralign.encoder.trimming import count_pieces, trim_vocabulary
 from paralign.encoder.vectors import sentence_vectors
 from paralign.errors import UserError
 from paralign.smallworld import World
-
-
-def unigram_tokenizer(sentences):
-    """A tokenizer as XLM-R's, trained on sentences."""
-    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-    backend = Tokenizer(models.Unigram())
-    backend.normalizer, backend.pre_tokenizer = normalizers.NFKC(), pre_tokenizers.Metaspace()
-    trainer = trainers.UnigramTrainer(vocab_size=700, unk_token="<unk>", special_tokens=special, show_progress=False)
-    backend.train_from_iterator(sentences, trainer)
-    backend.post_processor = processors.TemplateProcessing(
-        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
-    )
-    names = {"bos": "<s>", "cls": "<s>", "eos": "</s>", "sep": "</s>", "pad": "<pad>", "unk": "<unk>", "mask": "<mask>"}
-    return PreTrainedTokenizerFast(tokenizer_object=backend, **{f"{k}_token": v for k, v in names.items()})
-
+from tests.encoder.family_models import xlm_r_tokenizer
 
 ARCHES = ["bert:2x32", "roberta:2x32", "xlm-r:2x32"]
 
@@ -39,7 +25,7 @@ def made(request, sentences):
     """An encoder, text it was trained on, and a part of that text."""
     family = request.param.partition(":")[0]
     tokenizer = (
-        unigram_tokenizer(sentences) if family == "xlm-r" else train_tokenizer(sentences, size=800, family=family)
+        xlm_r_tokenizer(sentences, 700) if family == "xlm-r" else train_tokenizer(sentences, size=800, family=family)
     )
     encoder = Encoder.from_scratch(request.param, tokenizer, max_length=64, seed=3).eval()
     return encoder, list(sentences)[:40]
