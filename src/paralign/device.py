@@ -91,7 +91,8 @@ def select_device(name: str | None) -> None:
     os.environ.pop("ACCELERATE_USE_CPU", None)
     if index:
         if processes() > 1:
-            raise UserError(f"the device {name!r} is one GPU, but torchrun started {processes()} processes")
+            message = f"the device {name!r} is one GPU, but torchrun started {processes()} processes"
+            raise UserError(message, hint="leave out the number: each process takes a GPU of its own")
         visible = [part for part in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if part.strip()]
         if visible and int(index) >= len(visible):
             raise UserError(f"there is no device {name!r}", hint=f"CUDA_VISIBLE_DEVICES has {len(visible)}")

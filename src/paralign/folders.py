@@ -72,7 +72,7 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
         part.mkdir(parents=True, exist_ok=True)
         lock_file = (part / "lock").open("w")
     except FileNotFoundError:
-        raise UserError("another process has just written this folder", where=path) from None
+        raise UserError("another process has just written this folder", where=path, hint="start again") from None
     except OSError as error:
         if reason := (FULL | _DENIED).get(error.errno or 0):
             raise UserError(reason, where=path, hint="choose another folder") from error
@@ -318,7 +318,7 @@ def is_special(path: Path) -> bool:
 def check_still_there(part: Path, file: IO[Any], path: Path, kind: str) -> None:
     """Check that a file was not renamed by another process between opening and locking it."""
     if not _is_at(file, part):
-        raise UserError(f"another process has just written this {kind}", where=path)
+        raise UserError(f"another process has just written this {kind}", where=path, hint="start again")
 
 
 def _is_at(file: IO[Any], path: Path) -> bool:

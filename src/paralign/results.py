@@ -258,11 +258,11 @@ def read_items(run: Path, row: Measurement) -> Items | None:
             raise UserError("the file of per-item scores is damaged", where=path, hint="evaluate again")
         return np.asarray(np.load(path, allow_pickle=False), dtype=np.float64)
     except FileNotFoundError as error:
-        raise UserError("the file of per-item scores is missing", where=path) from error
+        raise UserError("the file of per-item scores is missing", where=path, hint="evaluate again") from error
     except UserError:
         raise
     except (OSError, ValueError, TypeError, EOFError) as error:
-        raise UserError("the file of per-item scores cannot be read", where=path) from error
+        raise UserError("the file of per-item scores cannot be read", where=path, hint="evaluate again") from error
 
 
 def _stable_hash(key: Iterable[str]) -> int:

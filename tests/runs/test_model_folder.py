@@ -26,6 +26,14 @@ def test_the_task_of_a_model_is_used(tmp_path):
     assert facts["train"] == "en"
 
 
+def test_a_model_of_another_task_is_refused_where_the_task_has_a_head(tmp_path):
+    folder = model(tmp_path, task="pos")
+    with pytest.raises(UserError, match=r"was fine-tuned for 'pos', not 'ner' \(leave out --task"):
+        saved_task("ner", folder, {})
+    task, _ = saved_task("retrieval", folder, {})  # its encoder can be measured
+    assert task.name == "retrieval"
+
+
 @pytest.mark.parametrize(
     ("task", "key", "names"),
     [("topics", "labels", ["cat", "dog"]), ("ner", "types", ["LOC", "PER"]), ("parsing", "relations", ["a", "b"])],

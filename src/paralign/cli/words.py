@@ -86,7 +86,7 @@ def command(
       paralign words --pairs en-de=corpus.tsv.gz --out links.en-de
       paralign words --pairs en-de=large.tsv.gz --learn-from 1000000 --save aligners/en-de --out links.large
       paralign words --pairs en-de=test.en,test.de --tokenized \\
-          --method similarity --model xlm-roberta-base --gold gold.txt --out links.test
+          --method similarity --model sentence-transformers/LaBSE --gold gold.txt --out links.test
     """
     from paralign.commands.align_stream import align_stream, can_stream
     from paralign.commands.align_words import align_words

@@ -49,7 +49,7 @@ def order_corpus(
     dropped["not projective"] = word_order.facts["crossing"]
     echo_dropped(dropped, "sentences", quiet=quiet)
     if not word_order.facts["trees"]:
-        raise UserError("no projective tree", where=specs[0].path)
+        raise UserError("no projective tree", where=specs[0].path, hint="give a treebank with projective trees")
     write_lines(Path(out), word_order.lines())
     echo(f"{out}  (word order of {specs[0].language} from {word_order.facts['trees']:,} trees)", quiet=quiet)
     return word_order

@@ -40,7 +40,8 @@ def verify_files(folders: str | Sequence[str | Path]) -> int:
             raise UserError("no such folder", where=folder)
         checks = list(_checks(folder))
         if not checks:
-            raise UserError("no file in the folder has a digest", where=folder)
+            hint = "give the folder of a token store, run or model"
+            raise UserError("no file in the folder has a digest", where=folder, hint=hint)
         for check in checks:
             try:
                 check()

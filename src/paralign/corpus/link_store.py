@@ -181,7 +181,8 @@ def write_link_store(
                 pairs.write(flat.astype("<u2").tobytes())
                 index[records.start + 1 : count + 1] = index[records.start] + np.cumsum(numbers)
         if count != len(store):
-            raise UserError(f"links of {count:,} pairs for a store of {len(store):,}")
+            hint = "compute the links of this text"
+            raise UserError(f"links of {count:,} pairs for a store of {len(store):,}", hint=hint)
         (part / "index.bin").write_bytes(index.astype("<i8").tobytes())
         meta = {"schema": SCHEMA, "store": store.fingerprint, "tokenized": tokenized, **(facts or {})}
         (part / "meta.json").write_text(json.dumps(meta, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -57,6 +57,7 @@ class Encoder(EncodesText, nn.Module):
             raise UserError(
                 f"the tokenizer has {len(tokenizer):,} pieces, the model only {embeddings:,} embeddings",
                 where=name or None,
+                hint="use the tokenizer that was saved with the model",
             )
         self.model = model
         self.train(model.training)  # a module begins in training mode, a loaded model does not

@@ -119,7 +119,7 @@ def check_weights(name: str) -> None:
                 where=name,
                 hint="convert them once with transformers: save_pretrained(safe_serialization=True)",
             )
-        raise UserError("no *.safetensors in the model folder", where=name)
+        raise UserError("no *.safetensors in the model folder", where=name, hint="write it with save_pretrained")
     check_model(name)
 
 
@@ -191,7 +191,7 @@ def load_model(name: str, *, allow_causal: bool = False, quiet: bool = False) ->
     base_missing = [key for key in missing if not has_head(model) or key.startswith(f"{model.base_model_prefix}.")]
     if base_missing:
         message = f"{len(base_missing)} weights of the encoder are missing, first {base_missing[0]}"
-        raise UserError(message, where=name)
+        raise UserError(message, where=name, hint="save the whole model with save_pretrained")
     if missing:
         model.head_is_new = True
     causal = is_causal(config)
@@ -299,7 +299,10 @@ def load_tokenizer(name: str, *, needs_mask: bool = True) -> Any:
             hint = "SentencePiece vocabularies need an extra: pip install 'paralign[sentencepiece]'"
         raise UserError(f"cannot load the tokenizer: {first_line(error)}", where=name, hint=hint) from error
     if not tokenizer.is_fast:
-        raise UserError("there is no fast version of the tokenizer, which character offsets need", where=name)
+        hint = "save a fast tokenizer (tokenizer.json) with the model"
+        raise UserError(
+            "there is no fast version of the tokenizer, which character offsets need", where=name, hint=hint
+        )
     if needs_mask and tokenizer.mask_token_id is None:
         raise UserError("the tokenizer has no mask token", where=name, hint="use the tokenizer of a masked LM")
     return tokenizer

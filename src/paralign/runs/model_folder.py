@@ -198,7 +198,8 @@ def saved_task(name: str | None, model: str, settings: Mapping[str, Any]) -> tup
             message = f"task.{key} differs from that of the model, which would give its outputs other names"
             raise UserError(message, where=model, hint=f"leave task.{key} out, or fine-tune another model with it")
     if task.trains and facts and facts["task"] != name:
-        raise UserError(f"the model was fine-tuned for {facts['task']!r}, not {name!r}", where=model)
+        hint = "leave out --task, or fine-tune a model for it"
+        raise UserError(f"the model was fine-tuned for {facts['task']!r}, not {name!r}", where=model, hint=hint)
     return task, facts
 
 

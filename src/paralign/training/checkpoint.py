@@ -186,7 +186,8 @@ def _load_weights(checkpoint: Path, module: nn.Module, prefix: str = "") -> None
     stored = {name.removeprefix(prefix): value for name, value in stored.items() if name.startswith(prefix)}
     current = _unshared(module)
     if set(stored) != set(current) or any(stored[name].shape != current[name].shape for name in stored):
-        raise UserError("the checkpoint was written for another model or other objectives", where=checkpoint)
+        hint = "resume with the same model and objectives, or start a new run with another --out"
+        raise UserError("the checkpoint was written for another model or other objectives", where=checkpoint, hint=hint)
     with torch.no_grad():
         for name, value in stored.items():
             current[name].copy_(like(value, current[name]))

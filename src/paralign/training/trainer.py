@@ -256,7 +256,8 @@ class Trainer:
             )
         changed = difference(state["settings"], self.settings)
         if changed:
-            raise UserError(f"settings differ from those the run began with: {changed}", where=newest)
+            hint = "resume with the same settings, or start a new run with another --out"
+            raise UserError(f"settings differ from those the run began with: {changed}", where=newest, hint=hint)
         checkpoint.load(newest, self.learner, self.optimizer)
         self.step = state["step"]
         self.lineage = state.get("lineage") or self.lineage  # that of its start, also if the precision is another one
