@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 __all__ = [
+    "dropped_note",
     "echo",
     "echo_dropped",
     "is_command_line",
@@ -64,6 +65,16 @@ def list_counts(counts: Counter[str]) -> str:
     '1,200 too long, 3 empty'
     """
     return ", ".join(f"{number:,} {name}" for name, number in counts.most_common() if number)
+
+
+def dropped_note(dropped: Counter[str]) -> str:
+    """Return the end of a message that says why items were dropped; empty if none were.
+
+    >>> dropped_note(Counter({"empty": 3})), dropped_note(Counter())
+    (' (dropped: 3 empty)', '')
+    """
+    reasons = list_counts(dropped)
+    return f" (dropped: {reasons})" if reasons else ""
 
 
 def progress_lines(every: int, text: str, *, last: int | None = None, quiet: bool = False) -> Callable[..., None]:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from paralign.console import list_counts
+from paralign.console import dropped_note
 from paralign.corpus.deduplicate import Hashes, HashSet, hash_texts, sentence_hashes
 from paralign.corpus.exclusion import BATCH, Source, excluded_sentences
 from paralign.errors import UserError
@@ -111,8 +111,7 @@ def split_corpus(
         total.update(+counts.dropped)
     split.remove_second_sides()
     if not any(file.texts for file in split.files.values()):
-        reasons = list_counts(total)
-        raise UserError("nothing left to split" + (f" (dropped: {reasons})" if reasons else ""))
+        raise UserError(f"nothing left to split{dropped_note(total)}")
     shares = {"mono_share": mono_share, "key_share": key_share, "heldout_share": heldout_share}
     result: dict[str, Any] = {"specs": rows, "exclude": excluded_rows, **shares}
     with atomic_folder(Path(out)) as part:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from paralign.console import dropped_note
 from paralign.errors import UserError, file_location
 from paralign.formats.lines import MAX_LINE, numbered_lines
 from paralign.text.normalization import lone_surrogate
@@ -189,8 +190,7 @@ def check_forms(forms: Iterable[str], line: int | None = None) -> None:
 
 def no_items_error(path: str | Path, item: str, dropped: Counter[str]) -> UserError:
     """Return the error for a file without a usable item, with the reasons why items were dropped."""
-    reasons = ", ".join(f"{n:,} {reason}" for reason, n in dropped.items())
-    return UserError(f"no {item} in the file" + (f" (dropped: {reasons})" if reasons else ""), where=path)
+    return UserError(f"no {item} in the file{dropped_note(dropped)}", where=path)
 
 
 def sentence_blocks(path: str | Path, *, lenient: bool, dropped: Counter[str]) -> Iterator[Block]:

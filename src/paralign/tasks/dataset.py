@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
+from paralign.console import dropped_note
 from paralign.errors import UserError
 from paralign.rng import uniform
 from paralign.sources.specs import expand_home
@@ -63,8 +64,7 @@ class Dataset(Generic[I]):
         self.baselines: Mapping[str, Mapping[str, float]] | None = None
         """Scores of baselines, once a task has computed them."""
         if not self.size:
-            reasons = ", ".join(f"{n:,} {reason}" for reason, n in dropped.items())
-            raise UserError("no items to train on or score" + (f" (dropped: {reasons})" if reasons else ""), where=name)
+            raise UserError(f"no items to train on or score{dropped_note(dropped)}", where=name)
 
     def __len__(self) -> int:
         return self.size

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from paralign.console import dropped_note
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.formats.items import Pair
@@ -65,8 +66,7 @@ class Retrieval(CrossLingualTask):
         where = parse_pairs(spec)
         pairs = list(islice(_with_both_sides(read_pairs(where, lenient=lenient, dropped=dropped), dropped), limit))
         if len(pairs) < 2:
-            reasons = ", ".join(f"{n:,} {reason}" for reason, n in dropped.items())
-            message = f"retrieval needs at least two pairs{f' (dropped: {reasons})' if reasons else ''}"
+            message = f"retrieval needs at least two pairs{dropped_note(dropped)}"
             raise UserError(message, where=", ".join(where.paths))
         return Parallel(where.languages, [p.source for p in pairs], [p.target for p in pairs])
 

@@ -14,6 +14,10 @@ from paralign.training.callbacks import Callback, CallbackTrainer
 
 __all__ = ["Alarms", "non_finite"]
 
+_SIMILAR, _RANK = 0.98, 2.0
+"""Mean cosine above which, and effective rank below which, vectors have collapsed."""
+_PATIENCE = 3
+"""Consecutive log entries that must agree."""
 _COLLAPSED = 0.999
 """Mean cosine that is a collapse, whatever it was in the first entry."""
 _WARM_UP = 1000
@@ -23,20 +27,17 @@ _WARM_UP = 1000
 class Alarms(Callback):
     """Raises an alarm on collapse, on losses that stay at chance level, and on objectives that have nothing to do.
 
-    * Collapse: the mean cosine of vectors of different sentences is above ``cosine``, or their effective rank is below
-      ``rank``, in ``patience`` consecutive log entries after the first fifth of the run (at most 1,000 steps). Vectors
-      of some trained encoders, such as XLM-R, are that similar from the start: of these, the distance of the mean
-      cosine from 1 must also be less than a fifth of what it was in the first entry, or below 0.001.
+    * Collapse: the mean cosine of vectors of different sentences is above 0.98, or their effective rank is below 2, in
+      three consecutive log entries after the first fifth of the run (at most 1,000 steps). Vectors of some trained
+      encoders, such as XLM-R, are that similar from the start: of these, the distance of the mean cosine from 1 must
+      also be less than a fifth of what it was in the first entry, or below 0.001.
     * Stuck: after the first fifth of the run a loss is still within 0.5 % of chance level, log(K+1) for MoCo.
-    * Nothing to do: a loss was exactly 0 in all log entries so far, ``patience`` or all of a shorter run, as without
-      word links; or at least half of the pairs of the first batch have equal sides.
+    * Nothing to do: a loss was exactly 0 in all log entries so far, three or all of a shorter run, as without word
+      links; or at least half of the pairs of the first batch have equal sides.
 
     Args:
         chance: loss at chance level, by name; those of the trainer's objectives by default.
         steps: length of the run; the trainer's by default.
-        cosine: threshold of collapse.
-        rank: threshold of collapse.
-        patience: number of consecutive log entries.
         trained: whether the encoder was trained before.
     """
 
@@ -47,14 +48,10 @@ class Alarms(Callback):
         chance: Mapping[str, float] | None = None,
         steps: int | None = None,
         *,
-        cosine: float = 0.98,
-        rank: float = 2.0,
-        patience: int = 3,
         trained: bool = False,
     ) -> None:
         self._chance, self._steps, self._trained = chance, steps, trained
         self._initial: dict[str, float] = {}  # mean cosines of the first entry
-        self._cosine, self._rank, self._patience = cosine, rank, patience
         self._streaks: dict[str, int] = {}
         self._active: set[str] = set()  # losses that were not 0 in some entry
         self.raised: dict[str, str] = {}
@@ -86,9 +83,9 @@ class Alarms(Callback):
         cosines = {name: value for name, value in metrics.items() if name.endswith("mean_cosine")}
         self._initial = cosines | self._initial
         for name, value in metrics.items() if step > min(self._steps / 5, _WARM_UP) else ():
-            if name in cosines and value > self._cosine and self._has_collapsed(name, value):
+            if name in cosines and value > _SIMILAR and self._has_collapsed(name, value):
                 messages[name] = f"collapse: different sentences have a mean cosine of {value:.3f} ({name})"
-            if name.endswith("effective_rank") and value < self._rank:
+            if name.endswith("effective_rank") and value < _RANK:
                 messages[name] = f"collapse: sentence vectors span only {value:.1f} dimensions ({name})"
         for name, chance in self._chance.items():
             if step > self._steps / 5 and name in losses and abs(losses[name] - chance) < 0.005 * abs(chance):
@@ -98,7 +95,7 @@ class Alarms(Callback):
         for key, name in idle.items():
             messages[key] = f"no effect: the loss {name} has been 0 from the start, as if there were no links or pairs"
         self._streaks = {name: self._streaks.get(name, 0) + 1 for name in messages}
-        enough = {name for name in messages if self._streaks[name] >= self._patience}
+        enough = {name for name in messages if self._streaks[name] >= _PATIENCE}
         enough |= idle.keys() if step >= self._steps else set()
         new = [name for name in messages if name in enough and name not in self.raised]
         for name in new:

@@ -132,17 +132,16 @@ class DevelopmentScore(Callback):
 
     Args:
         score: evaluates the model on development data.
-        lower_is_better: whether smaller scores are better.
 
     Attributes:
-        lower_is_better: as given; ``score`` may set it, if only the evaluation tells the metric.
+        lower_is_better: whether smaller scores are better; ``score`` sets it, because the metric is known only then.
     """
 
     name = "best"
 
-    def __init__(self, score: Callable[[], float], *, lower_is_better: bool = False) -> None:
+    def __init__(self, score: Callable[[], float]) -> None:
         self._score = score
-        self.lower_is_better = lower_is_better
+        self.lower_is_better = False
         self.best: dict[str, Any] = {"step": 0, "score": None}  # step 0: no weights were kept
         self._undefined: list[int] = []
 

@@ -18,6 +18,9 @@ from paralign.folders import OutputFile
 
 __all__ = ["ProgressLine", "RunLog"]
 
+_EVERY = 20.0
+"""Seconds between plain lines of progress."""
+
 
 class RunLog:
     """Appends to ``log.jsonl``; on resume, entries written after the checkpoint are removed first.
@@ -83,11 +86,10 @@ class ProgressLine:
         title: name of the run.
         total: number of steps.
         quiet: show nothing.
-        every: seconds between plain lines.
     """
 
-    def __init__(self, title: str, total: int, *, quiet: bool = False, every: float = 20.0) -> None:
-        self._title, self._total, self._every = printable(title), total, every
+    def __init__(self, title: str, total: int, *, quiet: bool = False) -> None:
+        self._title, self._total = printable(title), total
         self._last = time.monotonic()
         self._quiet = quiet
         self._bar: Progress | None = None
@@ -110,7 +112,7 @@ class ProgressLine:
         """Show the number of steps done and a note."""
         if self._bar is not None:
             self._bar.update(self._task, completed=done, note=note)
-        elif not self._quiet and (time.monotonic() - self._last > self._every or done == self._total):
+        elif not self._quiet and (time.monotonic() - self._last > _EVERY or done == self._total):
             self._last = time.monotonic()
             print(f"{self._title} {done:,}/{self._total:,}  {note}", file=sys.stderr, flush=True)
 
