@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from layers_objectives import BATCH, LANGUAGES, METHODS, RESULTS, STEPS
+from layers_objectives import BATCH, DEPTHS, LANGUAGES, METHODS, RESULTS, STEPS
 
 from paralign.metrics.correlation import spearman
 
 PAGE = Path(__file__).parents[1] / "docs/results/objectives-by-layer.md"
 CLAIMS = RESULTS.with_name("claims-e5.jsonl")
+COSTS = RESULTS.with_name("objective-cost.jsonl")
 SOURCE = "en"
 Row = Mapping[str, Any]
 
@@ -41,8 +42,8 @@ thirds of the depth and at the last layer, with one seed. Then it is measured wi
   sentences, at the trained layer. Untrained encoders and objectives without a layer: at the last layer.
 * **rate**: the learning rate. It is not the same for all objectives, so rows differ in it as well.
 * **cosine**: for mixtures, the mean cosine between the gradients of each pair of losses. Below 0 they disagree.
-* **s/step**: seconds per step, one thread, with other work on the machine: differences below a third mean nothing.
-  Empty if the machine was too busy.
+* **time**: CPU time per step relative to masked LM (`python benchmarks/objective_cost.py objectives`, median of three
+  runs of each, one thread).
 
 There is one seed: differences of a few points between two rows are not established. All layers and languages, losses
 and commits are in `benchmarks/results/objectives-by-layer.jsonl`.
@@ -127,10 +128,17 @@ def best(values: Mapping[str, Sequence[float]]) -> tuple[int, float, float]:
     return layer, 100 * float(means[layer]), 100 * values[SOURCE][layer]
 
 
-def cells(row: Row) -> list[str]:
-    """Return the cells of a row of the table."""
+def cells(row: Row, costs: Mapping[str, Sequence[float]]) -> list[str]:
+    """Return the cells of a row of the table.
+
+    Args:
+        row: the row.
+        costs: CPU seconds per step, and relative to masked LM, by method and depth.
+    """
     found = {task: best(row["probes"][task]) for task in TASKS}
     nearest, distance = (in_space(row, measure) for measure in ("mutual_nearest", "language_distance"))
+    last = len(row["space"]["mutual_nearest"][LANGUAGES[0]]) - 1
+    measured = f"{row['objective']} at {1 if row['layer'] in (None, last) else DEPTHS[0]:.2f}"
     cosines = "; ".join(
         f"{pair.replace(' ', ' and ')} {of['all']:+.2f}" for pair, of in row.get("gradient_cosines", {}).items()
     )
@@ -143,7 +151,7 @@ def cells(row: Row) -> list[str]:
         f"{100 * nearest:.1f}",
         f"{distance:.2f}",
         cosines.replace("_", r"\_").replace("-", "−"),
-        f"{row['seconds_per_step']:.2f}" if "seconds_per_step" in row else "",
+        f"{costs[measured][1]:.1f}" if measured in costs else "",
     ]
 
 
@@ -207,8 +215,14 @@ def signed(points: float) -> str:
     return f"{round(points, 1) + 0.0:+.1f}".replace("-", "−")
 
 
-def page(rows: Sequence[Row], scores: Sequence[Row]) -> str:
-    """Return the page as Markdown, from the rows of this experiment and those of the claims."""
+def page(rows: Sequence[Row], scores: Sequence[Row], costs: Sequence[Row]) -> str:
+    """Return the page as Markdown.
+
+    Args:
+        rows: those of this experiment.
+        scores: those of the claims.
+        costs: those of objective_cost.py.
+    """
     names = ["base", *METHODS]
     lines = [HEAD, summary(rows), space(rows), fine_tuned(scores)]
     for base in sorted({row["base"] for row in rows}, reverse=True):
@@ -216,9 +230,10 @@ def page(rows: Sequence[Row], scores: Sequence[Row]) -> str:
         own.sort(key=lambda row: (names.index(row["objective"]), row["layer"] or 0, row["seed"] or 0))
         commits = ", ".join(f"`{commit[:7]}`" for commit in sorted({row["commit"] for row in own}))
         lines += [f"## {base}\n", f"{len(own)} rows, commits {commits}.\n"]
-        lines += ["| objective | layer | rate | POS | NER | NLI | English | nearest | distance | cosine | s/step |"]
+        lines += ["| objective | layer | rate | POS | NER | NLI | English | nearest | distance | cosine | time |"]
         lines += ["|---|" + "---:|" * 8 + "---|---:|"]
-        lines += [f"| {' | '.join(cells(row))} |" for row in own] + [""]
+        spent = {name: cost for row in costs if row["base"] == base for name, cost in row["costs"].items()}
+        lines += [f"| {' | '.join(cells(row, spent))} |" for row in own] + [""]
     return "\n".join(lines)
 
 
@@ -228,4 +243,4 @@ def read(path: Path = RESULTS) -> list[Row]:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(read(), read(CLAIMS)), encoding="utf-8")
+    PAGE.write_text(page(read(), read(CLAIMS), read(COSTS)), encoding="utf-8")

@@ -1,11 +1,14 @@
 """Cost of an objective's step compared with another one: CPU seconds per step and peak memory of the real loop.
 
-    python benchmarks/objective_cost.py layer|self-training|cached [--model ENCODER --store STORE] [--batch 32]
+    python benchmarks/objective_cost.py layer|self-training|cached|objectives [--model ENCODER --store STORE]
+        [--batch 32] [--results FILE]
 
 * `layer`: `in_batch` at half the depth, compared with the last layer.
 * `self-training`: `self_training` at two thirds of the depth and at the last layer, compared with `tlm`.
 * `cached`: `in_batch` with a batch in eight slices, whose negatives are the whole batch (GradCache), compared with the
   same batch undivided. `--batch 512` is the recipe's.
+* `objectives`: all objectives and mixtures of `layers_objectives.py`, at two thirds of the depth and at the last layer,
+  compared with `mlm`. With `--results`, the row for docs/results/objectives-by-layer.md is appended to FILE.
 
 Every measurement is `paralign align` in a process of its own, from the same weights on the same batches; they take
 turns. CPU seconds of the process are counted, not the clock, so that other work on the machine matters less. Memory is
@@ -20,11 +23,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from corpora import add_arguments, open_or_make
-from machine import finish, median_of, table
+from layers_objectives import METHODS
+from machine import current_commit, finish, median_of, table
 
 from paralign.commands.align import AlignRequest, prepare_align
 from paralign.encoder import Encoder
@@ -34,6 +38,18 @@ from paralign.training.callbacks import CallbackTrainer
 from paralign.training.memory import peak_memory
 
 MIB = 2**20
+
+
+def by_depth() -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield the name and the settings of each method at each of its depths."""
+    for name, method in METHODS.items():
+        for depth in method.depths:
+            own = [text.replace("LAYER", "-1" if depth == 1 else f"{depth:.2f}") for text in method.settings]
+            own = [text.replace("SCALE", "1.0") for text in own]
+            links = [f"links.symmetrize={method.links}"] if method.links else []
+            yield f"{name} at {depth:.2f}", (f"objectives={json.dumps(method.objectives)}", *own, *links)
+
+
 COMPARISONS: dict[str, dict[str, tuple[str, ...]]] = {
     "layer": {
         "in_batch at half the depth": ('objectives=["in_batch"]', "in_batch.layer=0.5"),
@@ -48,6 +64,7 @@ COMPARISONS: dict[str, dict[str, tuple[str, ...]]] = {
         "in_batch in 8 slices": ('objectives=["in_batch"]', "training.accumulate=8"),
         "in_batch undivided": ('objectives=["in_batch"]', "training.accumulate=1"),
     },
+    "objectives": dict(reversed(list(by_depth()))),  # the last one is mlm
 }
 
 
@@ -93,6 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--warm", type=int, default=2, help="unmeasured steps of each run")
     parser.add_argument("--steps", type=int, default=10, help="measured steps of each run")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--results", type=Path, help="file that the row is appended to")
     parser.add_argument("--set", action="append", default=[], help="of `one`, which measures in this process")
     given = parser.parse_args(arguments)
     if given.comparison == "one":
@@ -127,6 +145,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ]  # fmt: skip
     print(table(["", "CPU s/step", "peak MiB", "growth MiB", "time ratio", "peak ratio", "growth ratio"], cells))
     shape = {"model": str(given.model or given.arch), "batch": given.batch, "steps": given.steps}
+    if given.results:
+        costs = {
+            name: [round(row["seconds"]["median"], 4), round(row["ratios"]["seconds"]["median"], 3)]
+            for name, row in rows.items()
+        }
+        line = {"comparison": given.comparison, "base": Path(model).name, **shape, "commit": current_commit()[:7]}
+        with given.results.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line | {"costs": costs}) + "\n")
     finish("objective_cost", {"comparison": given.comparison, **shape, "rows": rows}, torch_too=True)
 
 

@@ -16,23 +16,28 @@ def page(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def test_the_committed_page_is_that_of_the_committed_rows(page):
-    assert page.page(page.read(), page.read(page.CLAIMS)) == page.PAGE.read_text(encoding="utf-8"), (
-        "run: python benchmarks/layers_page.py"
-    )
+    assert page.page(page.read(), page.read(page.CLAIMS), page.read(page.COSTS)) == page.PAGE.read_text(
+        encoding="utf-8"
+    ), "run: python benchmarks/layers_page.py"
 
 
 def test_a_row_shows_the_best_layer_of_the_targets_and_the_space_at_the_trained_layer(page):
     scores = {"en": [0.9, 0.8, 0.7], "de": [0.1, 0.3, 0.2], "hi": [0.1, 0.2, 0.25]}
-    space = {"mutual_nearest": {"de": [0.0, 0.2, 0.9], "hi": [0.0, 0.4, 0.9]},
+    space = {"mutual_nearest": {"ar": [0.0, 0.2, 0.9], "hi": [0.0, 0.4, 0.9]},
              "language_distance": {"de": [1.0, 2.0, 9.0], "hi": [1.0, 3.0, 9.0]}}  # fmt: skip
     row = {"objective": "tlm+word_l2", "layer": 1, "seed": 0, "probes": dict.fromkeys(("pos", "ner", "nli"), scores),
-           "space": space, "learning_rate": 5e-5, "seconds_per_step": 0.25,
+           "space": space, "learning_rate": 5e-5,
            "gradient_cosines": {"tlm word_l2": {"all": -0.125}}}  # fmt: skip
     best = "25.0 (1)"  # (0.3 + 0.2) / 2
-    assert page.cells(row) == [
-        r"tlm+word\_l2", "1", "5e-05", best, best, best, "80.0", "30.0", "2.50", r"tlm and word\_l2 −0.12", "0.25"
+    assert page.cells(row, {"tlm+word_l2 at 0.67": [9.0, 1.26]}) == [
+        r"tlm+word\_l2", "1", "5e-05", best, best, best, "80.0", "30.0", "2.50", r"tlm and word\_l2 −0.12", "1.3"
     ]  # fmt: skip
-    assert page.cells(row | {"objective": "base", "layer": None})[7:9] == ["90.0", "9.00"]
+    assert page.cells(row | {"objective": "base", "layer": None}, {})[7:] == [
+        "90.0",
+        "9.00",
+        r"tlm and word\_l2 −0.12",
+        "",
+    ]
 
 
 def test_kinds_are_compared_with_the_base_of_their_encoder(page):
@@ -86,7 +91,7 @@ def test_the_table_of_the_readme_is_that_of_the_rows(page):
     names = [name.replace("contrastive_anchor", "contrastive+word_anchor") for name in names]
     assert names[0] == "base"
     own = {row["objective"]: row for row in page.read() if row["base"] == "e5-small-mlm" and row["layer"] in (None, 12)}
-    cells = {name: page.cells(own[name]) for name in names}
+    cells = {name: page.cells(own[name], {}) for name in names}
     expected = {"retrieval": 7, "POS": 3, "NER": 4, "NLI": 5}
     assert [line[0] for line in table[2:]] == list(expected)
     for name, *values in table[2:]:
