@@ -44,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     use_fast_dropout(encoder)
     model = encoder.model.base_model.train()
     ways = {"PyTorch": "eager", "paralign": model.config._attn_implementation}
+    if ways["paralign"] in ("eager", "sdpa"):
+        parser.error(f"{given.model} is not an encoder with the attention of BERT on a CPU")
     found: dict[str, Any] = {}
     for length in given.lengths:
         ids = torch.randint(len(encoder.tokenizer), (max(1, given.pieces // length), length))

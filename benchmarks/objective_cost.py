@@ -144,7 +144,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for name, row in rows.items()
     ]  # fmt: skip
     print(table(["", "CPU s/step", "peak MiB", "growth MiB", "time ratio", "peak ratio", "growth ratio"], cells))
-    shape = {"model": str(given.model or given.arch), "batch": given.batch, "steps": given.steps}
+    shape = {
+        "model": str(given.model or given.arch),
+        "batch": given.batch,
+        "steps": given.steps,
+        "repeats": given.repeats,
+    }
     if given.results:
         costs = {
             name: [round(row["seconds"]["median"], 4), round(row["ratios"]["seconds"]["median"], 3)]

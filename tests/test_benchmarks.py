@@ -104,12 +104,15 @@ def test_tasks_are_scored_alike_and_every_figure_is_there(capsys):
     assert set(found["memory_mb"]) == {"5", "10"}
 
 
-def test_dropout_of_attention_is_measured_in_both_ways(base, capsys):
+def test_dropout_of_attention_is_measured_in_both_ways(base, capsys, monkeypatch):
     given = ["--model", str(base), "--lengths", "5", "9", "--pieces", "45", "--repeats", "2"]
     found = result_of(importlib.import_module("attention_dropout"), given, capsys)
     assert {(length, way) for length, of_way in found["seconds"].items() for way in of_way} == {
         (length, way) for length in ("5", "9") for way in ("PyTorch", "paralign")
     }
+    monkeypatch.setattr("paralign.encoder.dropout._FAMILIES", ())
+    with pytest.raises(SystemExit):
+        importlib.import_module("attention_dropout").main(given)
 
 
 def test_both_ways_to_similarity_agree(base, capsys):

@@ -60,6 +60,7 @@ def test_a_run_writes_a_plain_encoder_settings_and_log(base, tmp_path):
 @pytest.mark.parametrize("recipe", [name for name in recipes() if "objectives" in load_recipe(name)])
 def test_the_control_of_a_recipe_differs_in_the_objectives_only(recipe):
     own = ["moco.queue=7"] if "moco" in run_settings(recipe).objectives else []
+    assert run_settings(recipe, ["training.gradient_cosine_every=5"], control=True).training.gradient_cosine_every == 0
     made, control = (run_settings(recipe, [*own, "training.seed=3"], control=control) for control in (False, True))
     assert (control.objectives, control.method, control.control) == (["mlm"], "MLM control", True)
     without = {"objectives", "method", "control", "mlm", *made.objectives}

@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 from transformers import AutoConfig, AutoModel
 
-from paralign.encoder.dropout import Dropout, use_fast_dropout
+from paralign.encoder.dropout import _FAMILIES, Dropout, use_fast_dropout
 from paralign.tasks.tagging import PartOfSpeech
 from paralign.training import Learner
 
@@ -110,17 +110,6 @@ def test_all_that_is_trained_has_it(make_encoder):
 
 # -- dropout of attention
 
-SAME_ATTENTION = [
-    "albert",
-    "bert",
-    "camembert",
-    "distilbert",
-    "electra",
-    "roberta",
-    "xlm-roberta",
-    "xlm-roberta-xl",
-    "xmod",
-]
 OTHER_ATTENTION = ["modernbert", "deberta-v2", "xlm"]
 
 
@@ -149,7 +138,7 @@ def states_and_gradients(model):
     return [states.detach(), *(part.grad for part in model.parameters() if part.grad is not None)]
 
 
-@pytest.mark.parametrize("family", SAME_ATTENTION)
+@pytest.mark.parametrize("family", sorted(_FAMILIES))
 def test_attention_is_that_of_transformers_with_this_dropout(family, monkeypatch):
     """The oracle is eager attention of transformers, whose call of torch's dropout is replaced."""
     model = small_model(family, 0.2)
@@ -177,6 +166,13 @@ def test_other_attention_is_kept(family):
     model = small_model(family, 0.2)
     use_fast_dropout(model)
     assert model.config._attn_implementation == "eager"
+
+
+def test_models_that_return_attentions_can_be_saved(tmp_path):
+    model = small_model("bert", 0.2)
+    model.config.output_attentions = True
+    use_fast_dropout(model)
+    model.save_pretrained(tmp_path)
 
 
 def test_saved_models_do_not_name_it(tmp_path):

@@ -67,6 +67,9 @@ def test_a_limit_among_the_settings_is_that_of_the_run(base, tmp_path, capsys, m
     for more in (["--limit", "160"], ["--set", "data.limit=160"]):
         assert main([*given, *more]) == 0
         assert "run      20 steps" in capsys.readouterr().err
+    monkeypatch.setattr(preview, "line_count", lambda spec: None)  # as of TMX files
+    assert main([*given, "--limit", "24"]) == 0
+    assert "run      3 steps" in capsys.readouterr().err
 
 
 def test_text_that_was_read_whole_need_not_have_a_known_size(base, tmp_path, capsys, monkeypatch):

@@ -90,8 +90,8 @@ def find_probed_task(name: str) -> type[LabelTask]:
     """
     kind = find_task_class(name)
     if not issubclass(kind, LabelTask):
-        hint = "use a tagging or classification task: pos, ner, nli, paraphrase or topics"
-        raise UserError(f"the task {name!r} has no linear probe: its head is not one linear layer", hint=hint)
+        hint = "use pos, ner, nli, paraphrase or topics, or derive your task from LabelTask"
+        raise UserError(f"the task {name!r} has no linear probe: it is neither tagging nor classification", hint=hint)
     return kind
 
 

@@ -110,7 +110,7 @@ def command(
             options,
             cost=dry_run,
             show=show,
-            sources=[*request.pairs, *request.links, *request.dictionary],
+            sources=[*request.pairs, *(() if control else (*request.links, *request.dictionary))],
             limit=config.data.limit,
         )
     else:

@@ -78,8 +78,8 @@ def _noise(like: Tensor, out_of: int) -> Tensor:
 def use_fast_dropout(module: nn.Module) -> None:
     """Replace every plain ``nn.Dropout`` inside a module by :class:`Dropout`, in place.
 
-    Subclasses of ``nn.Dropout`` are kept. A layer that is used in several places is replaced by one layer. Eager
-    attention of BERT and families with the same attention drops its weights in the same way then.
+    Subclasses of ``nn.Dropout`` are kept. A layer that is used in several places is replaced by one layer. In BERT and
+    families with the same attention, eager attention uses this dropout for its weights too.
 
     >>> from torch import nn
     >>> body = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.1))
@@ -98,7 +98,9 @@ def use_fast_dropout(module: nn.Module) -> None:
 
 
 def _has_bert_attention(config: PreTrainedConfig) -> bool:
-    return config.model_type in _FAMILIES and config._attn_implementation == "eager"
+    # Configs with output_attentions can be saved with eager attention only.
+    eager = config._attn_implementation == "eager" and not config.output_attentions
+    return eager and config.model_type in _FAMILIES
 
 
 def _attention(

@@ -1,4 +1,5 @@
-"""Properties of models and changes to them. With ``families.py`` the only file that uses names inside transformers."""
+"""Properties of models and changes to them. Names inside transformers are only used here and in
+``families.py``, ``loading.py`` and ``dropout.py``."""
 
 from __future__ import annotations
 

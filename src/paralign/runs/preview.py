@@ -178,7 +178,7 @@ def _finetune_lines(trainer: Trainer, step_cost: StepCost, seeds: int) -> list[s
 
 
 def _records(store: TokenStore, specs: Sequence[PairSpec | TextSpec], limit: int | None, sample: int) -> int | None:
-    """Estimate the number of records from the sample of each language pair. None: this is not possible."""
+    """Estimate the number of records from the first ``sample`` of each language pair. None: this is not possible."""
     kept: Counter[tuple[str, ...]] = Counter()
     read: Counter[tuple[str, ...]] = Counter()
     for entry, spec in zip(store.meta["specs"], specs, strict=True):
@@ -186,7 +186,7 @@ def _records(store: TokenStore, specs: Sequence[PairSpec | TextSpec], limit: int
         read[spec.languages] += entry["kept"] + sum(entry["dropped"].values())
     total = 0.0
     for languages in kept:
-        if kept[languages] < sample:  # all of it was read
+        if kept[languages] < sample or sample == limit:  # all that the run reads
             total += kept[languages]
             continue
         lines = [line_count(spec) for spec in specs if spec.languages == languages]

@@ -160,7 +160,8 @@ def run_settings(recipe: str, overrides: Sequence[str] = (), *, control: bool = 
         from_recipe, overriding = (
             {k: v for k, v in part.items() if k not in replaced} for part in (from_recipe, overriding)
         )
-        overriding = {"method": "MLM control"} | overriding | {"objectives": [_CONTROL], "control": True}
+        one_loss = {"training": {"gradient_cosine_every": 0}}
+        overriding = merge({"method": "MLM control"}, overriding, {"objectives": [_CONTROL], "control": True}, one_loss)
         names = [_CONTROL]
     classes = {_section(name): find_objective(name) for name in names}
     if len(classes) < len(names):
