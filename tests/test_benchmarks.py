@@ -18,7 +18,7 @@ from paralign.config import merge, parse_override
 from paralign.encoder.tokenizer import probe_template
 from paralign.objectives.base import Step
 from paralign.runs.finetune_settings import finetune_settings
-from paralign.runs.settings import task_section
+from paralign.runs.settings import run_settings, task_section
 from paralign.runs.suite_file import load_suite
 from paralign.sources.specs import parse_pairs
 from paralign.tasks.base import find_task, find_task_class
@@ -351,6 +351,19 @@ def test_derived_languages_are_timed_by_transformation(capsys):
     found = result_of(importlib.import_module("derived"), arguments, capsys)
     assert [row["steps"] for row in found["rows"]] == ["trans", "inv", "perm", "inv", "perm", "syn", "syn+inv"]
     assert found["words"]["text"] > 100
+
+
+def test_the_cost_of_all_objectives_is_measured_at_both_depths():
+    ways = importlib.import_module("objective_cost").COMPARISONS["objectives"]
+    methods = importlib.import_module("layers_objectives").METHODS
+    assert len(ways) == sum(len(method.depths) for method in methods.values())
+    assert list(ways)[-1] == "mlm at 1.00"  # what the others are compared with
+    for name, overrides in ways.items():
+        method, _, depth = name.partition(" at ")
+        config = run_settings("tlm", overrides)
+        assert tuple(config.objectives) == methods[method].objectives
+        layers = {config.section(one).layer for one in config.objectives if hasattr(config.section(one), "layer")}
+        assert layers <= {-1 if depth == "1.00" else float(depth)}
 
 
 @pytest.mark.parametrize("name", ["layer", "self-training", "cached"])
