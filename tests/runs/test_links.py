@@ -1,5 +1,6 @@
 """Word links of a run: a warning where links from a file count other tokens than the words of the text."""
 
+import numpy as np
 import pytest
 
 from paralign.corpus.build import build_store
@@ -7,7 +8,10 @@ from paralign.corpus.clean import FilterConfig
 from paralign.runs import links as links_of_run
 from paralign.runs.links import open_links
 from paralign.runs.settings import LinksConfig
-from paralign.sources.specs import parse_pairs
+from paralign.sources.specs import PairSpec, parse_pairs
+from paralign.text.words import word_spans
+from paralign.words.base import AlignerOptions, WordPair, make_aligner
+from paralign.words.word_aligner import WordAligner
 
 
 @pytest.mark.parametrize("tokenized", [False, True])
@@ -33,3 +37,28 @@ def test_tokenized_text_with_links_of_its_tokens_is_reported(encoder, tmp_path, 
         "are not its tokens; if links count tokens, add --set links.tokenized=true"
     )
     assert found == ([] if tokenized else [message])
+
+
+@pytest.mark.parametrize(("method", "symmetrize"), [("ibm", "intersect"), ("hmm", None)])
+def test_of_many_pairs_a_part_is_learned_from_and_all_are_aligned(method, symmetrize, store, tmp_path, monkeypatch):
+    """The oracle trains on the chosen pairs and aligns the pairs one by one."""
+    monkeypatch.setattr("paralign.words.word_aligner.BLOCK_PAIRS", 7)
+    config = LinksConfig(method=method, symmetrize=symmetrize, learn_from=50)
+    found = open_links(tmp_path, store, config, quiet=True)
+    expected = {}
+    for number, language in enumerate(("de", "zh")):
+        records = np.flatnonzero(store.spec == number)
+        chosen = records if len(records) <= 50 else records[[k * (len(records) - 1) // 49 for k in range(50)]]
+        saved = tmp_path / language
+        aligner = make_aligner(method, AlignerOptions(PairSpec("en", language, "x"), save=saved, symmetrize=symmetrize))
+        texts = [tuple(store.text(record, side) for side in (0, 1)) for record in chosen.tolist()]
+        words = [tuple([text[a:b] for a, b in word_spans(text)] for text in pair) for pair in texts]
+        aligner.read(WordPair(pair, split) for pair, split in zip(texts, words, strict=True))
+        links = aligner.align(len(chosen))
+        if len(chosen) < len(records):
+            trained = WordAligner.load(saved, symmetrize)
+            links = [trained.align(*(store.text(record, side) for side in (0, 1))) for record in records.tolist()]
+        expected |= dict(zip(records.tolist(), map(list, links), strict=True))
+    assert len(expected) == len(store) > 150
+    for record, links in expected.items():
+        assert [tuple(link) for link in found.links(np.array([record]))[0].tolist()] == links

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
-from paralign.console import echo, echo_dropped
+from paralign.console import echo, echo_dropped, progress_lines
 from paralign.corpus.link_store import LinkStore, write_link_store
 from paralign.corpus.shard_plan import source_file
 from paralign.corpus.store import TokenStore
@@ -17,6 +19,7 @@ from paralign.errors import UserError, file_location
 from paralign.formats.links import Link, read_links
 from paralign.formats.parallel_text import has_pair_per_line
 from paralign.languages import parse_derived
+from paralign.ragged import batched
 from paralign.runs.settings import LinksConfig
 from paralign.sources.line_numbers import line_count
 from paralign.sources.specs import PairSpec, parse_pairs, smallworld_range
@@ -27,6 +30,7 @@ from paralign.words.word_links import WordLinks
 
 __all__ = ["open_links"]
 
+_PROGRESS_PAIRS = 100_000
 _SAMPLE = 2_000
 """Pairs of a source that are read to find out whether it is tokenized."""
 
@@ -91,13 +95,43 @@ def _align(store: TokenStore, config: LinksConfig, model: str | None, path: Path
         options = AlignerOptions(
             spec, symmetrize=config.symmetrize, tokenized=config.tokenized, model=encoder, quiet=quiet
         )
+        for aligned, links in _align_group(store, records, config, options):
+            rows.append(np.repeat(aligned, np.diff(links.starts)))
+            sources.append(links.source)
+            targets.append(links.target)
+    return WordLinks.from_arrays(len(store), rows, sources, targets)
+
+
+def _align_group(
+    store: TokenStore, records: np.ndarray, config: LinksConfig, options: AlignerOptions
+) -> Iterator[tuple[np.ndarray, WordLinks]]:
+    """Yield records of one pair of languages and their links: all at once, or block by block if there are more than
+    ``links.learn_from``."""
+    from paralign.words.compiled import cpu_threads
+    from paralign.words.statistical import StatisticalAligner
+    from paralign.words.word_aligner import BLOCK_PAIRS, WordAligner, map_in_order
+
+    if len(records) <= config.learn_from or not issubclass(find_aligner(config.method), StatisticalAligner):
         aligner = make_aligner(config.method, options)
         aligner.read(_pairs(store, records, config.tokenized))
-        links = aligner.align(len(records))
-        rows.append(np.repeat(records, np.diff(links.starts)))
-        sources.append(links.source)
-        targets.append(links.target)
-    return WordLinks.from_arrays(len(store), rows, sources, targets)
+        yield records, aligner.align(len(records))
+        return
+    with TemporaryDirectory(prefix="paralign-") as folder:
+        saved = Path(folder) / "aligner"
+        aligner = make_aligner(config.method, replace(options, save=saved))
+        chosen = np.linspace(0, len(records) - 1, config.learn_from).astype(np.int64)
+        aligner.read(_pairs(store, records[chosen], config.tokenized))
+        aligner.align(0)
+        del aligner
+        trained = WordAligner.load(saved, config.symmetrize)
+    progress = progress_lines(_PROGRESS_PAIRS, "{:,} pairs aligned", quiet=options.quiet)
+    words = (pair.words for pair in _pairs(store, records, config.tokenized))
+    done = 0
+    for links in map_in_order(trained.links, batched(words, BLOCK_PAIRS), cpu_threads()):
+        block = records[done : done + len(links)]
+        yield block, links
+        done += len(block)
+        progress(done)
 
 
 def _pairs(store: TokenStore, records: np.ndarray, tokenized: bool) -> Iterator[WordPair]:
