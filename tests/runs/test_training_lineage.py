@@ -145,7 +145,7 @@ def test_a_fine_tuned_model_has_a_lineage_of_the_content_of_its_data(base, tmp_p
     }
     found = {}
     for name, (train, more) in runs.items():
-        overrides = ["training.steps=1", *more.pop("overrides", ())]
+        overrides = ["training.steps=1", "training.precision=fp32", *more.pop("overrides", ())]
         paralign.finetune(str(base), task="pos", train=f"en={files[train]}", eval="en=smallworld:0-5", quiet=True,
                           out=tmp_path / name, overrides=overrides, **more)  # fmt: skip
         (file,) = (tmp_path / name).glob("seed-*/model/task.json")
