@@ -115,7 +115,8 @@ class Measurement(Config):
             fields: the other fields. ``seeds``: instead of those of the model.
         """
         about = {key: model_facts[key] for key in ("model", "model_hash", "parent")}
-        about["seeds"] = Seeds(**model_facts["seeds"])
+        if "seeds" not in fields:
+            about["seeds"] = Seeds(**model_facts["seeds"])
         named = {"system": model_facts["method"], "control": model_facts["control"]}
         return cls(**about | {"settings": named | dict(settings or {})} | fields)
 

@@ -51,7 +51,8 @@ def test_settings_of_transfer(base, tmp_path, monkeypatch, more, language, recor
 def test_rows_record_settings_that_are_not_defaults(base, tmp_path):
     given = {"task": "pos", "train": "en=smallworld:0-40", "eval": ["de=smallworld:50-60"], "quiet": True, "limit": 30}
     rows = paralign.finetune(str(base), out=tmp_path / "a", **given,
-                             overrides=["training.epochs=1", "training.log_every=3", "training.seed=4"])  # fmt: skip
+                             overrides=["training.epochs=1", "training.log_every=3", "training.seed=4",
+                                        "training.precision=fp32"])  # fmt: skip
     assert rows[0].settings["training"] == {"sets": ["smallworld:0-40"], "epochs": 1.0, "limit": 30}
     rows = paralign.finetune(str(base), out=tmp_path / "b", **given,
                              overrides=["training.precision=bf16", "training.window=3"])  # fmt: skip

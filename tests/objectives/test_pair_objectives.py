@@ -26,7 +26,7 @@ from paralign.runs.settings import run_settings
 from paralign.sources.specs import parse_pairs
 from paralign.text.words import piece_word_ranges, word_spans
 from paralign.training import CorpusBatches, Learner, TrainingConfig
-from tests.encoder.test_trimming import unigram_tokenizer
+from tests.encoder.family_models import xlm_r_tokenizer
 from tests.objectives.test_word_alignment import links_of
 from tests.oracles import similarity_loops as loops
 
@@ -213,7 +213,7 @@ def test_gold_links_is_the_definition(unit, store, encoder, batch):
 
 def test_units_are_words_whatever_the_tokenizer(sentences, tmp_path):
     """A tokenizer as XLM-R's has pieces that are spaces, which belong to no word."""
-    tokenizer = unigram_tokenizer(sentences)
+    tokenizer = xlm_r_tokenizer(sentences, 700)
     encoder = Encoder.from_scratch("xlm-r:2x32", tokenizer, max_length=200)
     (tmp_path / "pairs.tsv").write_text("in a 3% well-known house , e.g.\tein bekanntes Haus , z.B. 3%\n" * 8)
     filters = FilterConfig(min_pieces=2, drop_duplicates=False)
