@@ -107,15 +107,14 @@ def _align_group(
 ) -> Iterator[tuple[np.ndarray, WordLinks]]:
     """Yield records of one pair of languages and their links: all at once, or block by block if there are more than
     ``links.learn_from``."""
-    from paralign.words.compiled import cpu_threads
-    from paralign.words.statistical import StatisticalAligner
-    from paralign.words.word_aligner import BLOCK_PAIRS, WordAligner, map_in_order
-
-    if len(records) <= config.learn_from or not issubclass(find_aligner(config.method), StatisticalAligner):
+    if len(records) <= config.learn_from or not _can_stream(config.method):
         aligner = make_aligner(config.method, options)
         aligner.read(_pairs(store, records, config.tokenized))
         yield records, aligner.align(len(records))
         return
+    from paralign.words.compiled import cpu_threads
+    from paralign.words.word_aligner import BLOCK_PAIRS, WordAligner, map_in_order
+
     with TemporaryDirectory(prefix="paralign-") as folder:
         saved = Path(folder) / "aligner"
         aligner = make_aligner(config.method, replace(options, save=saved))
@@ -132,6 +131,12 @@ def _align_group(
         yield block, links
         done += len(block)
         progress(done)
+
+
+def _can_stream(method: str) -> bool:
+    from paralign.words.statistical import StatisticalAligner  # compiles its loops
+
+    return issubclass(find_aligner(method), StatisticalAligner)
 
 
 def _pairs(store: TokenStore, records: np.ndarray, tokenized: bool) -> Iterator[WordPair]:
