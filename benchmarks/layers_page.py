@@ -105,8 +105,8 @@ seen, rows share objectives, and the layer of a score was chosen on the same dat
 
 """
 SPACE_READING = """
-* In both encoders, states score higher the more translations are mutual nearest neighbors, and the harder it is to
-  identify the language of a sentence, and the lower hubness is.
+* In both encoders, states score higher the more translations are mutual nearest neighbors, the harder it is to identify
+  the language of a sentence, and the lower hubness is.
 * How isotropic the space is (mean cosine) says less about transfer.
 """
 MEASURES = {
@@ -230,13 +230,13 @@ def page(rows: Sequence[Row], scores: Sequence[Row], costs: Sequence[Row]) -> st
         own.sort(key=lambda row: (names.index(row["objective"]), row["layer"] or 0, row["seed"] or 0))
         commits = ", ".join(f"`{commit[:7]}`" for commit in sorted({row["commit"] for row in own}))
         lines += [f"## {base}\n", f"{len(own)} rows, commits {commits}.\n"]
-        lines += ["| objective | layer | rate | POS | NER | NLI | English | nearest | distance | cosine | time |"]
-        lines += ["|---|" + "---:|" * 8 + "---|---:|"]
         spent: dict[str, Sequence[float]] = {}
-        for cost in (row for row in costs if row["base"] == base):
+        for cost in (row for row in costs if (row["base"], row["comparison"]) == (base, "objectives")):
             spent |= cost["costs"]
             measured = f"{cost['repeats']} runs of {cost['steps']} steps of each" if cost["repeats"] > 1 else "one run"
             lines.append(f"Time: {measured}, commit `{cost['commit']}`, with other work on the machine.\n")
+        lines += ["| objective | layer | rate | POS | NER | NLI | English | nearest | distance | cosine | time |"]
+        lines += ["|---|" + "---:|" * 8 + "---|---:|"]
         lines += [f"| {' | '.join(cells(row, spent))} |" for row in own] + [""]
     return "\n".join(lines)
 

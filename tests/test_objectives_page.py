@@ -21,6 +21,13 @@ def test_the_committed_page_is_that_of_the_committed_rows(page):
     ), "run: python benchmarks/layers_page.py"
 
 
+def test_every_table_has_its_rows(page):
+    lines = page.PAGE.read_text(encoding="utf-8").splitlines()
+    rules = [number for number, line in enumerate(lines) if line.startswith("|---")]
+    assert len(rules) > 4
+    assert all(lines[number - 1].startswith("|") and lines[number + 1].startswith("|") for number in rules)
+
+
 def test_a_row_shows_the_best_layer_of_the_targets_and_the_space_at_the_trained_layer(page):
     scores = {"en": [0.9, 0.8, 0.7], "de": [0.1, 0.3, 0.2], "hi": [0.1, 0.2, 0.25]}
     space = {"mutual_nearest": {"ar": [0.0, 0.2, 0.9], "hi": [0.0, 0.4, 0.9]},

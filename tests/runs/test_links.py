@@ -43,12 +43,12 @@ def test_tokenized_text_with_links_of_its_tokens_is_reported(encoder, tmp_path, 
 def test_of_many_pairs_a_part_is_learned_from_and_all_are_aligned(method, symmetrize, store, tmp_path, monkeypatch):
     """The oracle trains on the chosen pairs and aligns the pairs one by one."""
     monkeypatch.setattr("paralign.words.word_aligner.BLOCK_PAIRS", 7)
-    config = LinksConfig(method=method, symmetrize=symmetrize, learn_from=50)
+    config = LinksConfig(method=method, symmetrize=symmetrize, learn_from=100)
     found = open_links(tmp_path, store, config, quiet=True)
-    expected = {}
+    expected, streamed = {}, []
     for number, language in enumerate(("de", "zh")):
         records = np.flatnonzero(store.spec == number)
-        chosen = records if len(records) <= 50 else records[[k * (len(records) - 1) // 49 for k in range(50)]]
+        chosen = records if len(records) <= 100 else records[[k * (len(records) - 1) // 99 for k in range(100)]]
         saved = tmp_path / language
         aligner = make_aligner(method, AlignerOptions(PairSpec("en", language, "x"), save=saved, symmetrize=symmetrize))
         texts = [tuple(store.text(record, side) for side in (0, 1)) for record in chosen.tolist()]
@@ -56,9 +56,12 @@ def test_of_many_pairs_a_part_is_learned_from_and_all_are_aligned(method, symmet
         aligner.read(WordPair(pair, split) for pair, split in zip(texts, words, strict=True))
         links = aligner.align(len(chosen))
         if len(chosen) < len(records):
+            streamed.append(language)
             trained = WordAligner.load(saved, symmetrize)
             links = [trained.align(*(store.text(record, side) for side in (0, 1))) for record in records.tolist()]
         expected |= dict(zip(records.tolist(), map(list, links), strict=True))
+    assert streamed == ["de"]
     assert len(expected) == len(store) > 150
+    assert not list(tmp_path.glob(".aligner-*"))
     for record, links in expected.items():
         assert [tuple(link) for link in found.links(np.array([record]))[0].tolist()] == links

@@ -19,7 +19,7 @@ from paralign.errors import UserError, file_location
 from paralign.formats.links import Link, read_links
 from paralign.formats.parallel_text import has_pair_per_line
 from paralign.languages import parse_derived
-from paralign.ragged import batched
+from paralign.ragged import batched, ranges
 from paralign.runs.settings import LinksConfig
 from paralign.sources.line_numbers import line_count
 from paralign.sources.specs import PairSpec, parse_pairs, smallworld_range
@@ -84,7 +84,7 @@ def open_links(
 
 def _align(store: TokenStore, config: LinksConfig, model: str | None, path: Path, quiet: bool) -> WordLinks:
     """Align the words of all pairs, with one aligner for each pair of languages."""
-    rows, sources, targets = [], [], []
+    parts: list[tuple[np.ndarray, WordLinks]] = []
     groups = store.language.astype(np.int64) @ (256 ** np.arange(store.sides))
     for group in np.unique(groups).tolist():
         records = np.flatnonzero(groups == group)
@@ -95,11 +95,16 @@ def _align(store: TokenStore, config: LinksConfig, model: str | None, path: Path
         options = AlignerOptions(
             spec, symmetrize=config.symmetrize, tokenized=config.tokenized, model=encoder, quiet=quiet
         )
-        for aligned, links in _align_group(store, records, config, options):
-            rows.append(np.repeat(aligned, np.diff(links.starts)))
-            sources.append(links.source)
-            targets.append(links.target)
-    return WordLinks.from_arrays(len(store), rows, sources, targets)
+        parts += _align_group(store, records, config, options)
+    counts = np.zeros(len(store), np.int64)
+    for records, links in parts:
+        counts[records] = np.diff(links.starts)
+    starts = np.concatenate([[0], counts.cumsum()])
+    sources, targets = (np.empty(starts[-1], np.int32) for _ in range(2))
+    for records, links in parts:
+        at = ranges(starts[records], counts[records])
+        sources[at], targets[at] = links.source, links.target
+    return WordLinks(starts, sources, targets)
 
 
 def _align_group(
@@ -115,14 +120,15 @@ def _align_group(
     from paralign.words.compiled import cpu_threads
     from paralign.words.word_aligner import BLOCK_PAIRS, WordAligner, map_in_order
 
-    with TemporaryDirectory(prefix="paralign-") as folder:
+    # In the folder of the run: temporary folders are often in memory.
+    with TemporaryDirectory(prefix=".aligner-", dir=Path(options.spec.path).parent) as folder:
         saved = Path(folder) / "aligner"
         aligner = make_aligner(config.method, replace(options, save=saved))
         chosen = np.linspace(0, len(records) - 1, config.learn_from).astype(np.int64)
         aligner.read(_pairs(store, records[chosen], config.tokenized))
         aligner.align(0)
+        trained = WordAligner.load(saved, aligner.symmetrization)
         del aligner
-        trained = WordAligner.load(saved, config.symmetrize)
     progress = progress_lines(_PROGRESS_PAIRS, "{:,} pairs aligned", quiet=options.quiet)
     words = (pair.words for pair in _pairs(store, records, config.tokenized))
     done = 0
@@ -136,7 +142,8 @@ def _align_group(
 def _can_stream(method: str) -> bool:
     from paralign.words.statistical import StatisticalAligner  # compiles its loops
 
-    return issubclass(find_aligner(method), StatisticalAligner)
+    aligner = find_aligner(method)
+    return issubclass(aligner, StatisticalAligner) and "save" in aligner.accepts
 
 
 def _pairs(store: TokenStore, records: np.ndarray, tokenized: bool) -> Iterator[WordPair]:

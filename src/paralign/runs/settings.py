@@ -43,8 +43,8 @@ class LinksConfig(Config):
     """How the two directions are combined. None: the default of the aligner (``posterior`` for
     ``hmm`` and ``ibm``, ``intersect`` for ``similarity``, otherwise ``grow-diag-final-and``)."""
     learn_from: int = Field(default=1_000_000, ge=1)
-    """Maximum number of pairs of each language pair that ``hmm`` and ``ibm`` learn from. If there are more, as many are
-    chosen at equal distances, and all are then aligned block by block with what was learned from these."""
+    """Maximum number of pairs of each language pair that ``hmm`` and ``ibm`` learn from. If there are more, that many
+    are chosen, evenly spaced, and all are then aligned block by block with what was learned from these."""
     tokenized: bool = False
     """Whether words are separated by spaces; a store (``--corpus``) must have been built with ``--tokenized``."""
 
