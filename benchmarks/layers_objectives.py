@@ -37,7 +37,7 @@ from paralign.results import read_results
 RESULTS = Path(__file__).parent / "results/objectives-by-layer.jsonl"
 LANGUAGES = ("ar", "de", "hi", "zh")
 STEPS, BATCH, RATE = 500, 32, 5e-5
-MINI_RATES = {"mlm": 1e-3, "tlm": 5e-4, "moco": 1e-4, "ppa": 1e-4, "in_batch": 1e-4}
+MINI_RATES = {"mlm": 1e-3, "tlm": 5e-4, "moco": 1e-4, "ppa": 1e-4, "in_batch": 1e-4, "in_batch+anchor": 1e-4}
 MINI_RATE = 8e-4
 """Learning rates for paralign-mini: chosen in longer experiments (docs/results/paralign-mini.md, alignlm-real-text.md),
 MINI_RATE for all other methods."""
@@ -71,6 +71,9 @@ METHODS: dict[str, Method] = {
     "moco": Method(("moco",), MOCO),
     "ppa": Method(("tlm", "moco"), MOCO),
     "in_batch": Method(("in_batch",), ("in_batch.layer=LAYER",)),
+    "in_batch+anchor": Method(
+        ("in_batch", "anchor"), ("in_batch.layer=LAYER", "anchor.layer=LAYER", "anchor.weight=0.1")
+    ),
     "word_l2": Method(("word_l2",), L2, links="intersect"),
     "word_contrastive": Method(("word_contrastive",), CONTRAST, links="intersect"),
     "self_training": Method(("self_training",), ("self_training.layer=LAYER", "self_training.scale=SCALE")),

@@ -51,7 +51,7 @@ and commits are in `benchmarks/results/objectives-by-layer.jsonl`.
 KINDS = {
     "masked LM, TLM": ("mlm", "tlm"),
     "AlignLM": ("alignlm",),
-    "contrast of sentences": ("moco", "in_batch"),
+    "contrast of sentences": ("moco", "in_batch", "in_batch+anchor"),
     "words, links of an aligner": (
         "word_l2", "word_contrastive", "gold_links", "word_contrastive+word_anchor", "word_l2+word_anchor",
     ),
