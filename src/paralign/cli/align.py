@@ -91,7 +91,6 @@ def command(
     from paralign.device import select_device
     from paralign.runs.options import RunOptions
     from paralign.runs.preview import preview_overrides, preview_training
-    from paralign.runs.settings import run_settings
 
     select_device(device)
     overrides = short_forms(
@@ -102,16 +101,15 @@ def command(
     )
     options = RunOptions(out, resume, quiet, lenient, tuple(track or ()))
     if dry_run or show:
-        config = run_settings(recipe, overrides, control=control)
-        sampled = overrides if corpus else preview_overrides(overrides, config)
+        sampled = overrides if corpus else preview_overrides(overrides, request.config)
         previewed = replace(request, overrides=sampled)
         preview_training(
             lambda temporary: prepare_align(temporary, previewed),
             options,
             cost=dry_run,
             show=show,
-            sources=[*request.pairs, *(() if control else (*request.links, *request.dictionary))],
-            limit=config.data.limit,
+            sources=[*request.pairs, *request.links, *request.dictionary],
+            limit=request.config.data.limit,
         )
     else:
         run_align(options, request)

@@ -16,7 +16,7 @@ from paralign.runs.finished import check_finished
 from paralign.runs.folder import RunFolder
 from paralign.runs.inputs import check_inputs, data_files, dictionary_files, model_files, objective_files, store_entries
 from paralign.runs.options import RunOptions
-from paralign.runs.settings import run_settings
+from paralign.runs.settings import RunConfig, run_settings
 from paralign.runs.start_checkpoint import StartCheckpoint
 from paralign.runs.train import PreparedTraining, TrainingInputs, prepare_training
 from paralign.sources.specs import check_separate_pipes, parse_pairs
@@ -37,6 +37,16 @@ class AlignRequest:
     overrides: Sequence[str] = ()
     from_checkpoint: str | Path | None = None
     control: bool = False
+
+    def __post_init__(self) -> None:
+        if self.control:  # masked LM reads neither
+            object.__setattr__(self, "links", ())
+            object.__setattr__(self, "dictionary", ())
+
+    @property
+    def config(self) -> RunConfig:
+        """The validated settings."""
+        return run_settings(self.recipe, self.overrides, control=self.control)
 
 
 @one_or_several
@@ -121,9 +131,8 @@ def prepare_align(options: RunOptions, request: AlignRequest) -> PreparedTrainin
     """
     if request.model is None and request.from_checkpoint is None:
         raise UserError("no encoder is given", hint="--model ENCODER, or --from-checkpoint")
-    links, dictionary = ((), ()) if request.control else (request.links, request.dictionary)
-    check_separate_pipes([*request.pairs, *links, *dictionary])
-    config = run_settings(request.recipe, request.overrides, control=request.control)
+    check_separate_pipes([*request.pairs, *request.links, *request.dictionary])
+    config = request.config
     specs = [parse_pairs(text) for text in request.pairs]
     if bool(specs) == bool(request.corpus):
         raise UserError("give either --pairs or --corpus")
@@ -138,9 +147,9 @@ def prepare_align(options: RunOptions, request: AlignRequest) -> PreparedTrainin
         folder,
         pairs=data_files(specs),
         corpus=store_entries(request.corpus) if request.corpus else [],
-        links=data_files(links),
+        links=data_files(request.links),
         encoders=objective_files(config),
-        dictionary=dictionary_files(dictionary),
+        dictionary=dictionary_files(request.dictionary),
         model=model_files(model),
         checkpoint=start.entries if start else [],
     )
@@ -151,5 +160,5 @@ def prepare_align(options: RunOptions, request: AlignRequest) -> PreparedTrainin
     encoder = Encoder.from_pretrained(model, chunk_cost=config.training.chunk_cost, quiet=options.quiet)
     if start is not None:
         start.load_into(encoder)
-    inputs = TrainingInputs(model, specs, request.corpus, links, dictionary, start=start)
+    inputs = TrainingInputs(model, specs, request.corpus, request.links, request.dictionary, start=start)
     return prepare_training(folder, encoder, inputs, config, options)

@@ -84,8 +84,7 @@ def preview_training(
         if cost:
             step_cost = probe(trainer)
             packed = prepared.config.views.pack is not None
-            sample = prepared.config.data.limit or 0
-            lines = _training_lines(trainer, store, step_cost, specs, limit, sample, packed=packed)
+            lines = _training_lines(trainer, store, step_cost, specs, limit, packed=packed)
             _echo_lines(_cost(trainer, step_cost) + lines)
 
 
@@ -141,7 +140,6 @@ def _training_lines(
     step_cost: StepCost,
     specs: Sequence[PairSpec | TextSpec],
     limit: int | None,
-    sample: int,
     *,
     packed: bool,
 ) -> list[str]:
@@ -149,7 +147,7 @@ def _training_lines(
     config = trainer.config
     lines = [f"text     {line}" for line in kept_lines(store)]
     steps = config.steps
-    records = len(store) if not specs else _records(store, specs, limit, sample)
+    records = len(store) if not specs else _records(store, specs, limit)
     batches = trainer.batches.steps_per_epoch
     if steps is None and records is not None:
         per_epoch = records * batches // len(store) if packed else records // config.batch
@@ -177,8 +175,9 @@ def _finetune_lines(trainer: Trainer, step_cost: StepCost, seeds: int) -> list[s
     ]
 
 
-def _records(store: TokenStore, specs: Sequence[PairSpec | TextSpec], limit: int | None, sample: int) -> int | None:
-    """Estimate the number of records from the first ``sample`` of each language pair. None: this is not possible."""
+def _records(store: TokenStore, specs: Sequence[PairSpec | TextSpec], limit: int | None) -> int | None:
+    """Estimate the number of records from those that the preview has read. None: this is not possible."""
+    sample = store.meta["filter"]["limit"]  # of each language pair
     kept: Counter[tuple[str, ...]] = Counter()
     read: Counter[tuple[str, ...]] = Counter()
     for entry, spec in zip(store.meta["specs"], specs, strict=True):
