@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paralign.analyses.ablation import AblationCell, ablation_result
-from paralign.commands.analyze_results import write_analysis
+from paralign.commands.analysis_folder import write_analysis
 from paralign.commands.arguments import one_or_several
 from paralign.commands.finetune import finetune
 from paralign.config import load_toml

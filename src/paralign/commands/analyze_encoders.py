@@ -9,22 +9,17 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from paralign.analyses.base import AnalysisResult, AnalyzedEncoder, EncoderAnalysis, find_analysis
+from paralign.analyses.base import AnalysisResult, EncoderAnalysis, find_analysis
 from paralign.analyses.parallel_text import parse_parallel_texts
 from paralign.analyses.table import ANALYSES
-from paralign.commands.analyze_results import write_analysis
+from paralign.commands.analysis_folder import load_analyzed, write_encoder_analysis
 from paralign.commands.arguments import check_encoders, one_or_several
 from paralign.config import did_you_mean, merge, parse_override
 from paralign.console import echo, echo_dropped
 from paralign.corpus.language_identification import language_warnings
-from paralign.device import best_device
-from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.runs.dataset_names import dataset_names
 from paralign.runs.folder import RunFolder
-from paralign.runs.model_folder import describe_model
 from paralign.sources.specs import parse_pairs, parse_text
 
 __all__ = ["analyze_encoders"]
@@ -77,19 +72,11 @@ def analyze_encoders(
     recorded |= {analysis.name: analysis.config.model_dump(mode="json")}
     folder.check_rerun(recorded)
     languages = language_warnings([*map(parse_text, text), *map(parse_pairs, pairs)])
-    encoders = []
-    for model in models:
-        encoder = Encoder.from_pretrained(model, allow_causal=True, quiet=quiet).to(best_device()).eval()
-        encoders.append(AnalyzedEncoder(encoder, describe_model(encoder, model)))
+    encoders = load_analyzed(models, allow_causal=True, quiet=quiet)
     result = analysis.analyze(encoders, texts, run=folder.name, progress=lambda line: echo(line, quiet=quiet))
     echo_dropped(sum((one.dropped for one in texts), Counter()), "lines", quiet=quiet)
     result.warnings = [*languages, *chain.from_iterable(one.warnings() for one in texts), *result.warnings]
-    # Only now, so that the previous content of the folder stays if the analysis fails.
-    first = encoders[0].model_facts
-    with folder:
-        folder.begin(recorded, method=first["method"], model_hash=first["model_hash"])
-        device = encoders[0].encoder.device.type
-        write_analysis(folder, name, result, quiet, threads=torch.get_num_threads(), device=device)
+    write_encoder_analysis(folder, name, result, recorded, encoders, quiet=quiet)
     return result
 
 

@@ -6,21 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from paralign.analyses.base import AnalyzedEncoder
 from paralign.analyses.probes import ProbeData, ProbesConfig, find_probed_task, probe_encoders
-from paralign.commands.analyze_results import write_analysis
+from paralign.commands.analysis_folder import load_analyzed, write_encoder_analysis
 from paralign.commands.arguments import check_encoders, one_or_several
 from paralign.config import check_sections, merge, parse_override, resolve, section
 from paralign.console import echo, echo_dropped
-from paralign.device import best_device
-from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.results import Measurement
 from paralign.runs.dataset_names import dataset_names
 from paralign.runs.folder import RunFolder
-from paralign.runs.model_folder import describe_model
 from paralign.tasks.base import read_data
 
 __all__ = ["analyze_probes"]
@@ -89,10 +83,7 @@ def analyze_probes(
     recorded |= {"limit": limit, "split": split, "lenient": lenient}
     recorded |= {"probes": config.model_dump(mode="json"), "settings": probed.config.model_dump(mode="json")}
     folder.check_rerun(recorded)
-    encoders = []
-    for model in models:
-        encoder = Encoder.from_pretrained(model, allow_causal=probed.accepts_causal, quiet=quiet)
-        encoders.append(AnalyzedEncoder(encoder.to(best_device()).eval(), describe_model(encoder, model)))
+    encoders = load_analyzed(models, allow_causal=probed.accepts_causal, quiet=quiet)
     result = probe_encoders(
         encoders,
         ProbeData(probed, sets[: len(train)], list(zip(names, sets[len(train) :], strict=True)), split),
@@ -100,10 +91,5 @@ def analyze_probes(
         run=folder.name,
         progress=lambda line: echo(line, quiet=quiet),
     )
-    # Only now, so that the previous content of the folder stays if the analysis fails.
-    first = encoders[0].model_facts
-    with folder:
-        folder.begin(recorded, method=first["method"], model_hash=first["model_hash"])
-        device = encoders[0].encoder.device.type
-        write_analysis(folder, "probes", result, quiet, threads=torch.get_num_threads(), device=device)
+    write_encoder_analysis(folder, "probes", result, recorded, encoders, quiet=quiet)
     return list(result.rows)

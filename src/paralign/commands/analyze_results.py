@@ -1,22 +1,19 @@
-"""Analyses of the results of other runs, and what every analysis writes to its run folder."""
+"""Analyses of the results of other runs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from paralign.analyses.base import AnalysisResult, ResultsAnalysis, find_analysis
 from paralign.analyses.correlation import PredictorCorrelation
 from paralign.analyses.transfer import Point
+from paralign.commands.analysis_folder import write_analysis
 from paralign.commands.arguments import one_or_several
-from paralign.console import echo
-from paralign.formats.lines import write_lines
-from paralign.results import write_results
 from paralign.runs.folder import RunFolder
 from paralign.runs.groups import results_of
 
-__all__ = ["analyze_correlation", "analyze_results", "analyze_transfer", "write_analysis"]
+__all__ = ["analyze_correlation", "analyze_results", "analyze_transfer"]
 
 
 @one_or_several
@@ -108,27 +105,3 @@ def analyze_transfer(
     """
     points: list[Point] = analyze_results("transfer", runs, out=out, quiet=quiet, command=command).value
     return points
-
-
-def write_analysis(folder: RunFolder, name: str, result: AnalysisResult, quiet: bool, **facts: Any) -> None:
-    """Write table, figures and rows, end the run, and print summary and warnings.
-
-    Args:
-        folder: a run that has begun.
-        name: name of the analysis.
-        result: what to write.
-        quiet: print nothing.
-        facts: further facts for ``run.json``.
-    """
-    folder.save(alarms=list(result.warnings), **facts)  # before the results, so that there are none without them
-    if folder.main and result.table:
-        write_lines(folder.path / f"{name}.tsv", ["\t".join(row) for row in result.table])
-    for kind, data in result.figures.items():
-        folder.figure(kind, kind, **data)
-    if folder.main and result.rows:
-        write_results(folder.path, [(row, None) for row in result.rows], fresh=True)
-    folder.save(status="done")
-    for line in result.summary:
-        echo(line, quiet=quiet)
-    for warning in result.warnings:
-        echo(f"WARNING {warning}", quiet=quiet)

@@ -12,13 +12,14 @@ import torch
 
 from paralign.commands.arguments import one_or_several
 from paralign.commands.map import fitted_on, map_languages, use_maps
-from paralign.config import difference, merge, parse_override
+from paralign.config import merge, parse_override
 from paralign.console import echo, echo_dropped
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.objectives import Objective
 from paralign.results import Items, Measurement, Seeds, read_results, write_results
 from paralign.runs.dataset_names import dataset_names
+from paralign.runs.earlier_evaluation import EarlierEvaluation
 from paralign.runs.evaluation_warnings import fine_tuned_on, seen_texts, warn_of_data, warn_of_scores
 from paralign.runs.folder import RunFolder
 from paralign.runs.inputs import data_files, model_files
@@ -136,28 +137,12 @@ def evaluate(
         choice = choose_layer(task_instance, encoder, [items for items, _ in read_dev]) if dev else None
         encoder.languages_mapped.clear()  # by other layers, to choose one
         measured = _measure(task_instance, encoder, head, tests, context, choice, quiet)
-        for given in maps:
-            if not map_languages(given) & encoder.languages_mapped:
-                hint = "evaluate the layer and the language that the map was fitted for"
-                problem = "its language and layer were never read"
-                if choice is not None:
-                    problem += f" ({choice.label} was chosen on development data)"
-                    hint += "; --layer instead of --dev sets the layer"
-                raise UserError(f"a map was not used: {problem}", where=given, hint=hint)
-        has_results = (folder.path / "results.jsonl").exists()
-        earlier = folder.before if has_results else {}
-        before = {row.key(): row for row in read_results(folder.path)} if has_results else {}
-        specs: dict[str, list[str]] = dict(earlier.get("datasets", {}))
-        for spec, name, rows, entries in zip(data, names, measured, files, strict=True):
-            source, known = _source(spec, entries), specs.get(name, [])
-            # The same data may have changed, or be evaluated with another limit.
-            if source not in known and any(_is_other(before.get(row.key()), row) for row, _ in rows):
-                message = f"other data named {name!r} have scores in {folder.path}, which would be replaced"
-                raise UserError(message, where=spec, hint="use another --out, or --dataset NAME")
-            specs[name] = list(dict.fromkeys([*known, source]))
+        _check_maps_used(maps, encoder, choice)
+        rows = [[row for row, _ in pairs] for pairs in measured]
+        earlier = EarlierEvaluation(folder)
+        folder.facts["datasets"] = earlier.datasets(data, names, files, rows)
+        folder.facts["inputs"] = earlier.inputs(inputs)
         # Only now, so that the previous content of the folder stays if the evaluation fails.
-        folder.facts["inputs"] = _with_earlier(inputs, earlier.get("inputs", {}))
-        folder.facts["datasets"] = specs
         folder.begin(
             {
                 "maps": mapped,
@@ -166,25 +151,20 @@ def evaluate(
             },
             **{k: model_facts[k] for k in ("method", "control", "model_hash", "parent")},
         )
-        alarms = dict(earlier.get("alarms_of", {}))  # warnings belong to rows: they are replaced together
-        for spec, found, entries, rows in zip(data, warnings, files, measured, strict=True):
-            found += fitted_on(maps, entries) + warn_of_scores([row for row, _ in rows])
-            alarms.pop(spec, None)  # of an evaluation without rows
-            alarms[" ".join(rows[0][0].key()) if rows else spec] = found
+        for found, entries, scores in zip(warnings, files, rows, strict=True):
+            found += fitted_on(maps, entries) + warn_of_scores(scores)
         folder.save(  # before the results, so that there are none without their warnings
             parameters=encoder.parameter_count(),
             device=encoder.device.type,
             threads=torch.get_num_threads(),
-            alarms=list(dict.fromkeys(chain.from_iterable(alarms.values()))),
-            alarms_of={key: found for key, found in alarms.items() if found},
+            **earlier.alarms(data, warnings, rows),
         )
-        all_rows = list(chain.from_iterable(measured))
         if folder.main:
-            if note := _note_of_replaced(folder.path, before, [row for row, _ in all_rows]):
+            if note := earlier.note_of_replaced(chain.from_iterable(rows)):
                 echo(note, quiet=quiet)
-            write_results(folder.path, all_rows)
+            write_results(folder.path, list(chain.from_iterable(measured)))
         folder.save(status="done")
-    written = [row for row, _ in all_rows]
+    written = list(chain.from_iterable(rows))
     if folder.main:
         keys = {row.key() for row in written}
         written = [row for row in read_results(folder.path / "results.jsonl") if row.key() in keys]
@@ -247,38 +227,16 @@ def _measure(
     return [at_choice(rows, choice) for rows in measured]
 
 
-def _source(spec: str, entries: Sequence[Mapping[str, Any]]) -> str:
-    """Return a spec with the absolute paths of its files."""
-    paths = ",".join(str(Path(entry["path"]).resolve()) for entry in entries)
-    return f"{spec.partition('=')[0].strip()}={paths}" if entries else spec
-
-
-def _is_other(old: Measurement | None, row: Measurement) -> bool:
-    """Return whether an earlier row was measured on other data, or with other gold answers."""
-    return old is not None and any(old.settings.get(name) != row.settings.get(name) for name in ("data", "gold"))
-
-
-def _note_of_replaced(run: Path, before: Mapping[tuple[str, ...], Measurement], rows: Sequence[Measurement]) -> str:
-    """Return a note on earlier scores that rows of other data, settings or maps replace; empty if there are none."""
-    changed: list[str] = []
-    for row in rows:
-        old = before.get(row.key())
-        if old is not None:
-            was, now = ({name: one.settings.get(name, []) for name in ("maps", "task")} for one in (old, row))
-            items = f"{old.n:,} items before, {row.n:,} now" if old.n != row.n else "the data have changed"
-            changed += filter(None, [difference(was, now) or (items if _is_other(old, row) else "")])
-    if not changed:
-        return ""
-    return f"note: {len(changed)} scores in {run} are replaced: {changed[0]}; with another --out both are kept"
-
-
-def _with_earlier(inputs: Mapping[str, list[Any]], before: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
-    """Return the input files of all evaluations in a folder, of this one where they changed, without empty lists."""
-    merged = {}
-    for kind, files in inputs.items():
-        paths = {file["path"] for file in files}
-        merged[kind] = [*(file for file in before.get(kind, ()) if file["path"] not in paths), *files]
-    return {kind: files for kind, files in merged.items() if files}
+def _check_maps_used(maps: Sequence[str | Path], encoder: Encoder, choice: ChosenLayer | None) -> None:
+    """Check that each map was applied to the states that were measured."""
+    for given in maps:
+        if not map_languages(given) & encoder.languages_mapped:
+            hint = "evaluate the layer and the language that the map was fitted for"
+            problem = "its language and layer were never read"
+            if choice is not None:
+                problem += f" ({choice.label} was chosen on development data)"
+                hint += "; --layer instead of --dev sets the layer"
+            raise UserError(f"a map was not used: {problem}", where=given, hint=hint)
 
 
 def _model_facts(
