@@ -22,7 +22,7 @@ from paralign.cli import (
     suite,
     words,
 )
-from paralign.cli.help import MAX_WIDTH, Command
+from paralign.cli.help import MAX_WIDTH, Command, Program
 
 __all__ = ["program"]
 
@@ -37,6 +37,7 @@ Example:
 
 app = typer.Typer(
     name="paralign",
+    cls=Program,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

@@ -25,6 +25,7 @@ from paralign.cli.options import (
     Seed,
     Show,
     Track,
+    data_option,
     short_forms,
 )
 
@@ -46,11 +47,13 @@ def command(
     links: Annotated[
         list[str] | None,
         typer.Option(
-            help="Word links written by `paralign words`, one SRC-TGT=PATH per --pairs.", show_default="computed"
+            help="Word links written by `paralign words`, one file per --pairs.",
+            metavar="SRC-TGT=PATH",
+            show_default="computed",
         ),
     ] = None,
     dictionary: Annotated[
-        list[str] | None, typer.Option(help="Bilingual dictionary as SRC-TGT=PATH; may be repeated.")
+        list[str] | None, data_option("Bilingual dictionary; may be repeated.", "SRC-TGT=PATH")
     ] = None,
     from_checkpoint: Annotated[
         Path | None,

@@ -20,6 +20,8 @@ from paralign.cli.options import (
     Precision,
     Quiet,
     Resume,
+    data_option,
+    set_option,
     short_forms,
 )
 
@@ -60,7 +62,7 @@ Out = Annotated[Path, typer.Option("--out", "-o", help="Output folder of the run
 Models = Annotated[list[str], typer.Option(help="Encoder; may be repeated. Give the encoder before training first.")]
 Text = Annotated[
     list[str] | None,
-    typer.Option(help="Line-aligned text as LANG=PATH; may be repeated. All languages are compared with the first."),
+    data_option("Line-aligned text; may be repeated. All languages are compared with the first."),
 ]
 
 
@@ -76,7 +78,7 @@ def similarity(
             "--compat", help="CKA as first published: biased, RBF kernel. It overestimates similarity on noise."
         ),
     ] = False,
-    overrides: Overrides = None,
+    overrides: Annotated[list[str] | None, set_option("similarity", "the analysis")] = None,
     limit: Limit = None,
     lenient: Lenient = False,
     device: Device = None,
@@ -104,12 +106,8 @@ def ablation(
     out: Annotated[Path, typer.Option("--out", "-o", help="Output folder for all runs.")],
     model: Annotated[list[str], typer.Option(help="Encoder; may be repeated.")],
     task: Annotated[str, typer.Option(help="Task to fine-tune, one with a head (paralign list tasks).")],
-    train: Annotated[
-        list[str], typer.Option(help="Training data as LANG=PATH; may be repeated: each set is a source of its own.")
-    ],
-    eval: Annotated[
-        list[str], typer.Option(help="Test data as LANG=PATH; may be repeated. Include the language of --train.")
-    ],
+    train: Annotated[list[str], data_option("Training data; may be repeated: each set is a source of its own.")],
+    eval: Annotated[list[str], data_option("Test data; may be repeated. Include the language of --train.")],
     layers: Annotated[
         list[str] | None,
         typer.Option(
@@ -157,9 +155,11 @@ def probes(
     out: Out,
     model: Models,
     task: Annotated[str, typer.Option(help="Task with one label per word or row: pos, ner, nli, paraphrase, topics.")],
-    train: Annotated[list[str], typer.Option(help="Training data as LANG=PATH; may be repeated.")],
-    eval: Annotated[list[str], typer.Option(help="Test data as LANG=PATH; may be repeated.")],
-    overrides: Overrides = None,
+    train: Annotated[list[str], data_option("Training data; may be repeated.")],
+    eval: Annotated[list[str], data_option("Test data; may be repeated.")],
+    overrides: Annotated[
+        list[str] | None, set_option("SECTION", "the probes (probes) or the task (task)", "probes")
+    ] = None,
     limit: Limit = None,
     split: Annotated[str, typer.Option(help="Name of the split in results.")] = "test",
     lenient: Lenient = False,
@@ -188,9 +188,7 @@ def probes(
 def embeddings(
     out: Out,
     model: Annotated[list[str], typer.Option(help="Encoder; may be repeated, for example before and after training.")],
-    pairs: Annotated[
-        str, typer.Option(help="Parallel text as SRC-TGT=PATH; its most frequent translations are measured.")
-    ],
+    pairs: Annotated[str, data_option("Parallel text; its most frequent translations are measured.", "SRC-TGT=PATH")],
     links: Annotated[Path | None, typer.Option(help="Word links of the pairs.", show_default="computed")] = None,
     method: Annotated[
         str | None, typer.Option(help="Word aligner for the links; it must need only text (default: hmm).")
@@ -235,8 +233,8 @@ def embeddings(
 @app.command(help=_help("links"))
 def links(
     out: Out,
-    links: Annotated[list[str], typer.Option(help="Links as NAME=FILE, a line for each pair; may be repeated.")],
-    pairs: Annotated[str, typer.Option(help="Parallel text as SRC-TGT=PATH.")],
+    links: Annotated[list[str], data_option("Word links, a line for each pair; may be repeated.", "NAME=FILE")],
+    pairs: Annotated[str, data_option("Parallel text.", "SRC-TGT=PATH")],
     gold: Annotated[Path | None, typer.Option(help="Gold links of the pairs.")] = None,
     one_based: Annotated[bool, typer.Option("--one-based", help="Words of --gold count from 1.")] = False,
     flipped: Annotated[bool, typer.Option("--flipped", help="--gold lists the target word first.")] = False,

@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from paralign.cli.options import Lenient, Limit, Overrides, Pairs, Quiet, RecordLimit
+from paralign.cli.options import (
+    DataSettings,
+    Lenient,
+    Limit,
+    Pairs,
+    Quiet,
+    RecordLimit,
+    data_option,
+    set_option,
+    short_forms,
+)
 from paralign.errors import UserError
 
 __all__ = ["app"]
@@ -35,12 +45,12 @@ def build(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the token store; must not exist.")],
     model: Annotated[str, typer.Option(help="Encoder (or tokenizer) whose pieces are stored.")],
     pairs: Pairs = None,
-    text: Annotated[list[str] | None, typer.Option(help="Plain text as LANG=PATH, used instead of --pairs.")] = None,
+    text: Annotated[list[str] | None, data_option("Plain text, used instead of --pairs; may be repeated.")] = None,
     exclude: Exclude = None,
     tokenized: Annotated[
         bool, typer.Option("--tokenized", help="The text is tokenized: split words at spaces only.")
     ] = False,
-    overrides: Overrides = None,
+    overrides: DataSettings = None,
     limit: RecordLimit = None,
     shards: Annotated[
         int | None, typer.Option(metavar="N", min=1, max=4096, help="Build the text in N parts, and join them.")
@@ -70,7 +80,7 @@ def build(
 ) -> None:
     """Clean and tokenize text into a token store. Several runs can use it (`align --corpus`).
 
-    Its settings are data.KEY. With --shards, the command can be stopped and run again: finished shards are kept.
+    With --shards, the command can be stopped and run again: finished shards are kept.
 
     \b
     Examples:
@@ -81,6 +91,7 @@ def build(
     """
     from paralign.commands.build_corpus import CorpusRequest, build_corpus
 
+    short_forms(overrides, limit=limit)  # an error if both are given
     build_corpus(
         CorpusRequest(
             model,
@@ -106,12 +117,18 @@ def split(
     out: Annotated[Path, typer.Option("--out", "-o", help="Output folder; must not exist.")],
     pairs: Pairs = None,
     text: Annotated[
-        list[str] | None, typer.Option(help="Plain text as LANG=PATH to add to the monolingual text; may be repeated.")
+        list[str] | None, data_option("Plain text to add to the monolingual text; may be repeated.")
     ] = None,
     exclude: Exclude = None,
     key_share: Annotated[
         float,
-        typer.Option(help="Fraction of the pairs in the monolingual part whose English side is used.", min=0, max=1),
+        typer.Option(
+            help="Fraction of the pairs in the monolingual part whose English side is used; of pairs without English, "
+            "the source side.",
+            metavar="X",
+            min=0,
+            max=1,
+        ),
     ] = 0.5,
     lenient: Lenient = False,
     quiet: Quiet = False,
@@ -141,7 +158,7 @@ def check(
         Path | None, typer.Option("--out", "-o", help="Output folder; the report is OUT/report.html.")
     ] = None,
     pairs: Pairs = None,
-    text: Annotated[list[str] | None, typer.Option(help="Plain text as LANG=PATH; may be repeated.")] = None,
+    text: Annotated[list[str] | None, data_option("Plain text; may be repeated.")] = None,
     verify: Annotated[
         list[Path] | None,
         typer.Option(help="Token store or run: compare all its files with their digests. Used alone; may be repeated."),
@@ -155,7 +172,9 @@ def check(
     model: Annotated[
         str | None, typer.Option(help="Encoder whose tokenizer is used to count unknown pieces and overlong pairs.")
     ] = None,
-    overrides: Overrides = None,
+    overrides: Annotated[
+        list[str] | None, set_option("SECTION", "the filter (data) or the check (check)", "check")
+    ] = None,
     limit: Limit = None,
     lenient: Lenient = False,
     quiet: Quiet = False,
@@ -221,7 +240,7 @@ def convert(
 
 @app.command()
 def order(
-    text: Annotated[list[str], typer.Option(help="Treebank as LANG=PATH; may be repeated, all in one language.")],
+    text: Annotated[list[str], data_option("Treebank; may be repeated, all in one language.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Output word order file.")],
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     lenient: Lenient = False,

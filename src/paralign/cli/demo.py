@@ -25,14 +25,15 @@ def command(
         bool,
         typer.Option("--small-world", help="Pretrain, align and fine-tune from scratch on generated text instead."),
     ] = False,
-    seed: Annotated[int, typer.Option(help="Random seed of training.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed of training.", metavar="N", min=0)] = 0,
     device: Device = None,
     resume: Resume = False,
     quiet: Quiet = False,
 ) -> None:
-    """Align a small encoder and report the effect, in a few minutes, without downloads.
+    """Align a small encoder and report the effect.
 
-    Uses English paired with German, Spanish and French; --pairs uses your own pairs, --small-world generated text.
+    Takes a few minutes, without downloads. Uses English paired with German, Spanish and French; --pairs uses your own
+    pairs, --small-world generated text.
 
     \b
     Examples:

@@ -12,10 +12,11 @@ from paralign.cli.options import (
     Device,
     Lenient,
     Limit,
-    Overrides,
     Quiet,
     Split,
     System,
+    TaskSettings,
+    data_option,
     layer_option,
     short_forms,
 )
@@ -28,12 +29,15 @@ def command(
         Path, typer.Option("--out", "-o", help="Output folder; results are added to those of an earlier evaluation.")
     ],
     model: Annotated[str, typer.Option(help="Encoder, fine-tuned OUT/seed-K/model, or causal language model.")],
-    data: Annotated[list[str], typer.Option(help="Test data as LANG=PATH or SRC-TGT=PATH; may be repeated.")],
+    data: Annotated[
+        list[str],
+        data_option("Test data, for retrieval, mining, lexicon and alignment as SRC-TGT=PATH; may be repeated."),
+    ],
     dev: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Development data in the form of --data, for choosing layer and pooling (retrieval, lexicon, "
-            "alignment); may be repeated."
+        data_option(
+            "Development data for choosing layer and pooling (retrieval, lexicon, alignment); may be repeated.",
+            "SRC-TGT=PATH",
         ),
     ] = None,
     task: Annotated[
@@ -48,7 +52,7 @@ def command(
         ),
     ] = None,
     map: Annotated[list[str] | None, typer.Option(help="Linear map of `paralign map`; may be repeated.")] = None,
-    overrides: Overrides = None,
+    overrides: TaskSettings = None,
     limit: Limit = None,
     split: Split = "test",
     system: System = None,

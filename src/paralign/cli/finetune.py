@@ -24,6 +24,7 @@ from paralign.cli.options import (
     Split,
     System,
     Track,
+    data_option,
     short_forms,
 )
 
@@ -34,12 +35,10 @@ def command(
     out: Out,
     model: Annotated[str, typer.Option(help="Encoder to start from: a folder, or a name on the Hugging Face Hub.")],
     task: Annotated[str, typer.Option(help="Name of a task (`paralign list tasks`).")],
-    train: Annotated[
-        list[str], typer.Option(help="Training data as LANG=PATH; may be repeated to train on several sets together.")
-    ],
-    eval: Annotated[list[str], typer.Option(help="Test data as LANG=PATH; may be repeated.")],
+    train: Annotated[list[str], data_option("Training data; may be repeated to train on several sets together.")],
+    eval: Annotated[list[str], data_option("Test data; may be repeated.")],
     dev: Annotated[
-        str | None, typer.Option(help="Development data as LANG=PATH, evaluated after each epoch to keep the best one.")
+        str | None, data_option("Development data, evaluated after each epoch to keep the best one.")
     ] = None,
     code_switch: Annotated[
         bool,
@@ -49,14 +48,22 @@ def command(
     ] = False,
     target_examples: Annotated[
         int | None,
-        typer.Option(help="Few-shot: use N examples from each --train set in another language than the first.", min=1),
+        typer.Option(
+            help="Few-shot: use N examples from each --train set in another language than the first.",
+            metavar="N",
+            min=1,
+        ),
     ] = None,
     reset_layers: Annotated[
-        str | None, typer.Option(help="Layers to reinitialize before training: 0-1, or 0,3-5, or all; counted from 0.")
+        str | None,
+        typer.Option(
+            help="Layers to reinitialize before training: 0-1, or 0,3-5, or all; counted from 0.", metavar="LAYERS"
+        ),
     ] = None,
-    seeds: Annotated[int, typer.Option(help="Number of fine-tuning seeds.", min=1)] = 1,
+    seeds: Annotated[int, typer.Option(help="Number of fine-tuning seeds.", metavar="N", min=1)] = 1,
     seed: Annotated[
-        int | None, typer.Option(help="First fine-tuning seed, 0 by default; --seeds gives their number.", metavar="N")
+        int | None,
+        typer.Option("--seed", "--first-seed", help="First fine-tuning seed (default: 0).", metavar="K", min=0),
     ] = None,
     recipe: Annotated[
         str | None,
@@ -80,7 +87,7 @@ def command(
     show: Show = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Fine-tune on one or more languages and evaluate on others. Results are written to OUT/results.jsonl.
+    """Fine-tune an encoder and evaluate it. Results are written to OUT/results.jsonl.
 
     \b
     Zero-shot transfer:  --train en=... --eval de=...

@@ -7,21 +7,19 @@ from typing import Annotated
 
 import typer
 
-from paralign.cli.options import Device, Lenient, Limit, Overrides, Quiet, Resume
+from paralign.cli.options import Device, Lenient, Limit, Quiet, Resume, data_option, set_option
 
 __all__ = ["command"]
 
 
 def command(
-    text: Annotated[
-        str, typer.Option(help="Text to pretrain on as LANG=PATH; a treebank for languages derived by syn.")
-    ],
+    text: Annotated[str, data_option("Text to pretrain on; a treebank for languages derived by syn.")],
     task: Annotated[str, typer.Option(help="Task to fine-tune, one with a head (paralign list tasks).")],
     train: Annotated[Path, typer.Option(help="Training data of the task in the language of --text.")],
     eval: Annotated[Path, typer.Option(help="Test data of the task in the language of --text.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Output folder.")],
     recipe: Annotated[str, typer.Option(help="Name of a recipe or a TOML file with [grid].")] = "align-mlm-grid",
-    overrides: Overrides = None,
+    overrides: Annotated[list[str] | None, set_option("grid", "the grid")] = None,
     limit: Limit = None,
     lenient: Lenient = False,
     device: Device = None,

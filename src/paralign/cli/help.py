@@ -6,14 +6,20 @@ import re
 from collections import Counter
 from typing import Any
 
-from typer.core import TyperCommand, TyperOption
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from paralign.errors import UserError
 
-__all__ = ["GROUPS", "HINTS", "MAX_WIDTH", "Command", "hint_for"]
+__all__ = ["GROUPS", "HINTS", "MAX_WIDTH", "Command", "Program", "hint_for"]
 
 MAX_WIDTH = 110
 """The help is as wide as the terminal, up to this number of columns."""
+
+_ORDER = (
+    "demo", "align", "finetune", "evaluate", "report", "suite", "predict", "export", "pretrain", "words", "map",
+    "corpus", "analyze", "grid", "list", "doctor",
+)  # fmt: skip
+"""Commands in the order in which the help of ``paralign`` lists them."""
 
 GROUPS = {
     "Input": (
@@ -63,7 +69,8 @@ HINTS = {
     "--max-grad-norm": "--set training.clip=X",
     "--save-steps": "--set training.checkpoint_every=N",
     "--logging-steps": "--set training.log_every=N",
-    "--max-seq-length": "--set data.max_pieces=N",
+    "--max-seq-length": "--set data.max_pieces=N; longer pairs are dropped, not truncated",
+    "--max-length": "--set data.max_pieces=N; longer pairs are dropped, not truncated",
     "--temperature": "--set OBJECTIVE.temperature=X; `paralign list settings` explains all settings",
     "--objective": '--recipe NAME, or --set \'objectives=["tlm", "moco"]\'',
     "--objectives": '--recipe NAME, or --set \'objectives=["tlm", "moco"]\'',
@@ -77,6 +84,8 @@ HINTS = {
     "--task-name": "--task",
     "--train-file": "--train LANG=PATH",
     "--validation-file": "--dev LANG=PATH",
+    "--eval": "--data LANG=PATH",
+    "--test": "--eval LANG=PATH",
     "--test-file": "--eval LANG=PATH",
     "--test-data": "--eval LANG=PATH",
     "--input": "--pairs SRC-TGT=PATH, or --data LANG=PATH",
@@ -86,7 +95,6 @@ HINTS = {
     "--bitext": "--pairs SRC-TGT=PATH",
     "--train-data": "--train LANG=PATH",
     "--encoder": "--model",
-    "--model": "the encoder without an option: paralign export ENCODER",
     "--src": "--pairs SRC-TGT=PATH, or two files: --pairs en-de=a.en,a.de",
     "--tgt": "--pairs SRC-TGT=PATH, or two files: --pairs en-de=a.en,a.de",
     "--lang": "the languages are part of the data, as in --pairs en-de=PATH",
@@ -108,6 +116,14 @@ HINTS = {
 }
 """Options of other programs -> what to use here. Underscores are read as hyphens."""
 
+_HINTS_OF = {
+    ("export", "--model"): "the encoder without an option: paralign export ENCODER",
+    ("show", "--pairs"): "the pairs without an option: paralign corpus show SRC-TGT=PATH",
+    ("finetune", "--max-seq-length"): "--set task.max_pieces=N",
+    ("finetune", "--max-length"): "--set task.max_pieces=N",
+}
+"""Command and option -> what to use in this command."""
+
 
 def hint_for(option: str, command: Any) -> str | None:
     """Return what to use instead of an option that a command does not have.
@@ -119,7 +135,10 @@ def hint_for(option: str, command: Any) -> str | None:
     Returns:
         None for a name nobody is known to try, and if the command has none of the options to use instead.
     """
-    hint = HINTS.get(option.replace("_", "-"))
+    option = option.replace("_", "-")
+    if (command.name, option) in _HINTS_OF:
+        return _HINTS_OF[command.name, option]
+    hint = HINTS.get(option)
     if hint is None or not hint.startswith("--"):
         return hint
     if command.name == "grid" and "--set" in hint:  # settings of its runs are lists
@@ -130,10 +149,21 @@ def hint_for(option: str, command: Any) -> str | None:
             else None
         )
     known = {name for parameter in command.params for name in parameter.opts}
+    if hint == "--eval LANG=PATH" and command.name in ("evaluate", "predict"):
+        return "--data LANG=PATH"
     if "--set training." in hint or "--set data." in hint:
         return hint if "--recipe" in known else None  # other commands have settings of their own
     instead = re.findall(r"--[a-z-]+", hint)
     return hint if known.intersection(instead) else None
+
+
+class Program(TyperGroup):
+    """The command ``paralign``, which lists its subcommands in the order of use."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of the subcommands; those that have no place yet come last."""
+        order = {name: number for number, name in enumerate(_ORDER)}
+        return sorted(super().list_commands(ctx), key=lambda name: order.get(name, len(order)))
 
 
 class Command(TyperCommand):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from paralign.cli.options import Device, Lenient, Limit, Quiet, layer_option
+from paralign.cli.options import Device, Lenient, Limit, Quiet, data_option, layer_option
 
 __all__ = ["command"]
 
@@ -17,11 +17,11 @@ def command(
     model: Annotated[str, typer.Option(help="Encoder, or a fine-tuned OUT/seed-K/model.")],
     pairs: Annotated[
         str | None,
-        typer.Option(help="Parallel text as SRC-TGT=PATH; the target language is mapped to the source language."),
+        data_option("Parallel text; the target language is mapped to the source language.", "SRC-TGT=PATH"),
     ] = None,
     text: Annotated[
         list[str] | None,
-        typer.Option(help="Text, the pivot first, for the kinds shift, lir and lsar.", metavar="LANG=PATH"),
+        data_option("Text, the pivot first, for the kinds shift, lir and lsar; may be repeated."),
     ] = None,
     links: Annotated[Path | None, typer.Option(help="Word links of the pairs.", show_default="computed")] = None,
     method: Annotated[

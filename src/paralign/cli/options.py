@@ -15,6 +15,7 @@ from paralign.errors import UserError
 __all__ = [
     "SHORT_FORMS",
     "BatchSize",
+    "DataSettings",
     "Dataset",
     "Device",
     "DryRun",
@@ -33,8 +34,11 @@ __all__ = [
     "Show",
     "Split",
     "System",
+    "TaskSettings",
     "Track",
+    "data_option",
     "layer_option",
+    "set_option",
     "short_forms",
 ]
 
@@ -51,12 +55,38 @@ Pairs = Annotated[
         "smallworld or smallworld:START-STOP.",
     ),
 ]
+
+
+def set_option(section: str, what: str, listed: str | None = None) -> Any:
+    """Return the option ``--set`` of a command that has settings of one or two sections.
+
+    Args:
+        section: the section of settings, for the form of a value.
+        what: what the settings belong to.
+        listed: name for ``paralign list settings``. None: the section.
+    """
+    help = f"Setting of {what} (`paralign list settings {listed or section}`); may be repeated."
+    return typer.Option("--set", metavar=f"{section}.KEY=VALUE", help=help)
+
+
+def data_option(help: str, metavar: str = "LANG=PATH") -> Any:
+    """Return an option for data, given with its language or languages.
+
+    Args:
+        help: its help text.
+        metavar: its form.
+    """
+    return typer.Option(help=help, metavar=metavar)
+
+
 Overrides = Annotated[
     list[str] | None,
     typer.Option(
         "--set", metavar="SECTION.KEY=VALUE", help="Any other setting (`paralign list settings`); may be repeated."
     ),
 ]
+TaskSettings = Annotated[list[str] | None, set_option("task", "the task", "TASK")]
+DataSettings = Annotated[list[str] | None, set_option("data", "the filter")]
 LearningRate = Annotated[
     float | None,
     typer.Option("--lr", metavar="X", help="Peak learning rate; short for --set training.learning_rate=X."),

@@ -7,20 +7,20 @@ from typing import Annotated
 
 import typer
 
-from paralign.cli.options import Device, Lenient, Limit, Overrides, Quiet
+from paralign.cli.options import Device, Lenient, Limit, Quiet, TaskSettings, data_option
 
 __all__ = ["command"]
 
 
 def command(
     model: Annotated[str, typer.Option(help="A fine-tuned OUT/seed-K/model, or an encoder for tasks without a head.")],
-    data: Annotated[str, typer.Option(help="Data as LANG=PATH; labels may be missing.")],
+    data: Annotated[str, data_option("Data; labels may be missing.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write the predictions to; - for standard output.")],
     task: Annotated[
         str | None,
         typer.Option(help="Name of a task (`paralign list tasks`).", show_default="that of a fine-tuned model"),
     ] = None,
-    overrides: Overrides = None,
+    overrides: TaskSettings = None,
     limit: Limit = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     lenient: Lenient = False,

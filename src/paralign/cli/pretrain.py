@@ -22,6 +22,7 @@ from paralign.cli.options import (
     Seed,
     Show,
     Track,
+    data_option,
     short_forms,
 )
 
@@ -32,12 +33,10 @@ def command(
     out: Out,
     text: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Plain text as LANG=PATH, one sentence per line; may be repeated. Also .gz, - (stdin), smallworld."
-        ),
+        data_option("Plain text, one sentence per line; may be repeated. Also .gz, - (stdin), smallworld."),
     ] = None,
     pairs: Annotated[
-        list[str] | None, typer.Option(help="Parallel text as SRC-TGT=PATH, used instead of --text.")
+        list[str] | None, data_option("Parallel text, used instead of --text; may be repeated.", "SRC-TGT=PATH")
     ] = None,
     arch: Annotated[
         str | None,
@@ -50,14 +49,16 @@ def command(
     tokenizer: Annotated[
         str, typer.Option(help="wordpiece or bpe to train a tokenizer on the text, or the folder of one.")
     ] = "wordpiece",
-    vocab: Annotated[int, typer.Option(help="Vocabulary size of a trained tokenizer.")] = 12_000,
-    max_length: Annotated[int, typer.Option(help="Maximum sequence length of an encoder trained from scratch.")] = 256,
+    vocab: Annotated[int, typer.Option(help="Vocabulary size of a trained tokenizer.", metavar="N")] = 12_000,
+    max_length: Annotated[
+        int, typer.Option(help="Maximum sequence length of an encoder trained from scratch.", metavar="N")
+    ] = 256,
     heldout: Annotated[
         list[str] | None,
-        typer.Option(help="Held-out text as LANG=PATH; its loss is logged per language; may be repeated."),
+        data_option("Held-out text; its loss is logged per language; may be repeated."),
     ] = None,
     dictionary: Annotated[
-        list[str] | None, typer.Option(help="Bilingual dictionary as SRC-TGT=PATH; may be repeated.")
+        list[str] | None, data_option("Bilingual dictionary; may be repeated.", "SRC-TGT=PATH")
     ] = None,
     recipe: Annotated[
         str, typer.Option(help="Name of a recipe (`paralign list recipes`) or a TOML file.")

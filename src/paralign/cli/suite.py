@@ -17,8 +17,9 @@ def command(
     model: Annotated[
         list[str],
         typer.Option(
-            help="System as NAME=FOLDER; may be repeated. {seed} in FOLDER is replaced by the seed, for systems with "
-            "one encoder per seed."
+            help="System; may be repeated. {seed} in FOLDER is replaced by the seed, for systems with one encoder per "
+            "seed.",
+            metavar="NAME=FOLDER",
         ),
     ],
     out: Out,
@@ -48,13 +49,13 @@ def command(
         ),
     ] = None,
     first_seed: Annotated[
-        int | None, typer.Option(help="The first seed.", metavar="N", min=0, show_default="as in the suite, or 0")
+        int | None, typer.Option(help="The first seed.", metavar="K", min=0, show_default="as in the suite, or 0")
     ] = None,
     device: Device = None,
     resume: Resume = False,
     quiet: Quiet = False,
 ) -> None:
-    """Fine-tune and evaluate several encoders on all tasks of a suite, and write one page that compares them.
+    """Fine-tune and evaluate encoders on all tasks of a suite.
 
     \b
     Example:

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from paralign.cli.options import Device, Lenient, Limit, Overrides, Quiet
+from paralign.cli.options import Device, Lenient, Limit, Quiet, data_option, set_option
 from paralign.words.base import ALIGNERS
 
 __all__ = ["command"]
 
 
 def command(
-    pairs: Annotated[str, typer.Option("--pairs", help="Parallel text as SRC-TGT=PATH; formats: see `align --help`.")],
+    pairs: Annotated[str, data_option("Parallel text; formats: see `align --help`.", "SRC-TGT=PATH")],
     out: Annotated[
         Path,
         typer.Option(
@@ -24,11 +24,11 @@ def command(
         ),
     ],
     train: Annotated[
-        list[str] | None, typer.Option(help="Additional training text as SRC-TGT=PATH; may be repeated.")
+        list[str] | None, data_option("Additional training text; may be repeated.", "SRC-TGT=PATH")
     ] = None,
     method: Annotated[
         str,
-        typer.Option(help=f"Aligner: {', '.join(ALIGNERS)}, or my_module:Class; its settings: --set words.KEY=VALUE."),
+        typer.Option(help=f"Aligner: {', '.join(ALIGNERS)}, or my_module:Class.", metavar="NAME"),
     ] = "hmm",
     model: Annotated[
         str | None,
@@ -72,7 +72,7 @@ def command(
         typer.Option(help="Output file for the scores against --gold, JSON.", show_default="OUT.scores.json"),
     ] = None,
     posteriors: Annotated[Path | None, typer.Option(help="Output file for link probabilities.")] = None,
-    overrides: Overrides = None,
+    overrides: Annotated[list[str] | None, set_option("words", "the aligner")] = None,
     limit: Limit = None,
     lenient: Lenient = False,
     force: Annotated[bool, typer.Option("--force", help="Replace existing output files.")] = False,
