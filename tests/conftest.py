@@ -6,6 +6,8 @@ import os
 
 # One thread: equal bytes from run to run, and two test processes do not fight over the cores.
 os.environ["OMP_NUM_THREADS"] = "1"
+# On machines with an accelerator too: equal bytes are promised for CPUs. tests/gpu chooses its device itself.
+os.environ["ACCELERATE_USE_CPU"] = "1"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 # Processes that tests start buffer their output, as those of users do.

@@ -111,7 +111,8 @@ def test_an_equal_encoder_has_no_change_and_another_one_has_the_difference_of_sc
     assert "Change from base" in words
     assert [attrs["aria-label"].split(":")[0] for tag, attrs in page.tags if tag == "figure"] == ["en"]
     shown = [attrs["title"] for tag, attrs in page.tags if tag == "td" and "noise" in attrs.get("title", "")]
-    assert [f"{100 * change['value']:+.3g}" in text for change, text in zip(noise["changes"], shown, strict=True)]
+    for change, text in zip(noise["changes"], shown, strict=True):
+        assert f": {100 * change['value']:+.3g} (" in text
     assert not page.tables.get("probes: pos_accuracy"), "the figure shows the rows"
 
 

@@ -170,7 +170,11 @@ def check(folder, models, capsys, family, seed):
         (folder / "a.gold").write_bytes(spoilt(b"en-0\tde-0\nen-1\tde-1\n", rng) if seed % 3 else b"en-0\tde-0\n")
     before = {path.name for path in folder.iterdir()}
     places = {"file": file, "file2": folder / "b.conllu", "other": folder / "other.de", "few": folder / "few.tsv"}
-    words = commands[seed % len(commands)].format(tmp=folder, stem=folder / "a", **places, **models).split()
+    words = (
+        commands[(seed + list(FAMILIES).index(family)) % len(commands)]
+        .format(tmp=folder, stem=folder / "a", **places, **models)
+        .split()
+    )
     if rng.random() < 0.5:
         words.append("--lenient")
     code = main(words)

@@ -61,23 +61,23 @@ def test_every_cell_and_it_goes_on_where_it_stopped(base, tmp_path, monkeypatch)
     assert (tmp_path / "out" / "pos" / "base" / "en" / "reset-0-1" / "results.jsonl").read_bytes() == rows
 
 
-@pytest.mark.parametrize(
-    ("more", "message"),
-    [
-        ({"overrides": ("training.epochs=2", "training.batch=16")}, r"training\.epochs was 1.0, now 2.0"),
-        ({"limit": 10}, r"data\.limit was"),
-        ({"train": ["en=smallworld:0-41"]}, r"data\.train was"),
-        ({"eval": ["de=smallworld:50-71"]}, r"data\.eval was"),
-    ],
-)
-def test_cells_of_other_settings_are_refused_before_anything_is_trained(base, tmp_path, monkeypatch, more, message):
+OTHER = [
+    ({"overrides": ("training.epochs=2", "training.batch=16")}, r"training\.epochs was 1.0, now 2.0"),
+    ({"limit": 10}, r"data\.limit was"),
+    ({"train": ["en=smallworld:0-41"]}, r"data\.train was"),
+    ({"eval": ["de=smallworld:50-71"]}, r"data\.eval was"),
+]
+
+
+def test_cells_of_other_settings_are_refused_before_anything_is_trained(base, tmp_path, monkeypatch):
     run(base, tmp_path / "out", layers=["0"])
     before = (tmp_path / "out" / "ablation-pos" / "ablation.tsv").read_bytes()
     monkeypatch.setattr(ablation, "finetune", None)
-    with pytest.raises(UserError, match=message):
-        run(base, tmp_path / "out", layers=["1"], resume=True, **more)
-    assert (tmp_path / "out" / "ablation-pos" / "ablation.tsv").read_bytes() == before
-    assert not (tmp_path / "out" / "pos" / "base" / "en" / "reset-1").exists()
+    for more, message in OTHER:
+        with pytest.raises(UserError, match=message):
+            run(base, tmp_path / "out", layers=["1"], resume=True, **more)
+        assert (tmp_path / "out" / "ablation-pos" / "ablation.tsv").read_bytes() == before
+        assert not (tmp_path / "out" / "pos" / "base" / "en" / "reset-1").exists()
 
 
 def test_two_encoders_of_one_name_and_two_sources(base, tmp_path, make_encoder):

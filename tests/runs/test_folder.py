@@ -135,13 +135,13 @@ def test_a_seed_that_fails_keeps_its_log(base, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", "[" * 100_000])
-def test_a_damaged_run_json_is_named(base, tmp_path, text):
+def test_a_damaged_run_json_is_named(base, tmp_path):
     align(base, tmp_path / "run")
-    (tmp_path / "run" / "run.json").write_text(text)
-    with pytest.raises(UserError, match=r"run\.json: the file is damaged.*another --out"):
-        align(base, tmp_path / "run", resume=True)
-    assert (tmp_path / "run" / "run.json").read_text() == text
+    for text in ("", "{", "[]", "null", "[" * 100_000):
+        (tmp_path / "run" / "run.json").write_text(text)
+        with pytest.raises(UserError, match=r"run\.json: the file is damaged.*another --out"):
+            align(base, tmp_path / "run", resume=True)
+        assert (tmp_path / "run" / "run.json").read_text() == text
 
 
 def test_a_changed_value_of_run_json_is_noticed(base, tmp_path):

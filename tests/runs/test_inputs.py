@@ -3,6 +3,7 @@
 import json
 import shutil
 import zipfile
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -131,54 +132,55 @@ def damage(path):
 
 
 LINKS = {"recipe": "alignlm-mini"}
+ENCODER = {f"model/{file}": "encoder" for file in ("model.safetensors", "tokenizer.json", "config.json")}
 CASES = [
-    (align, {"recipe": "tlm-mini"}, "pairs.tsv", "parallel text"),
-    (align, {"recipe": "tlm-mini"}, "model/model.safetensors", "encoder"),
-    (align, {"recipe": "tlm-mini"}, "model/tokenizer.json", "encoder"),
-    (align, {"recipe": "tlm-mini"}, "model/config.json", "encoder"),
-    (align, LINKS, "links", "word links"),
-    (align, {"recipe": "dict-mlm"}, "dictionary.tsv", "dictionary"),
-    (pretrain, {}, "text.txt", "text"),
-    (pretrain, {}, "held.txt", "held-out text"),
-    (pretrain, {}, "model/model.safetensors", "encoder"),
+    (align, {"recipe": "tlm-mini"}, {"pairs.tsv": "parallel text"} | ENCODER),
+    (align, LINKS, {"links": "word links"}),
+    (align, {"recipe": "dict-mlm"}, {"dictionary.tsv": "dictionary"}),
+    (pretrain, {}, {"text.txt": "text", "held.txt": "held-out text", "model/model.safetensors": "encoder"}),
 ]
 
 
+@contextmanager
+def damaged(path):
+    """Change a file inside the context, and restore it."""
+    original = path.read_bytes()
+    damage(path)
+    yield
+    path.write_bytes(original)
+
+
 @pytest.mark.parametrize("finished", [False, True])
-@pytest.mark.parametrize(("command", "more", "changed", "name"), CASES)
-def test_a_changed_input_is_refused_by_name(files, command, more, changed, name, finished):
+@pytest.mark.parametrize(("command", "more", "names"), CASES)
+def test_a_changed_input_is_refused_by_name(files, command, more, names, finished):
     more = dict(more)
-    if name == "word links":
+    if "links" in names:
         more["links"] = [f"en-de={files / 'links'}"]
-    if name == "dictionary":
+    if "dictionary.tsv" in names:
         more["dictionary"] = [f"en-de={files / 'dictionary.tsv'}"]
     if finished:
         command(files, **more)
     else:
         with stopped_at(2):
             command(files, **more)
-    original = (files / changed).read_bytes()
-    damage(files / changed)
     before = {path: path.read_bytes() for path in (files / "run").rglob("*") if path.is_file()}
-    with pytest.raises(UserError, match=rf"{changed}: the {name} changed since this run began \(restore it"):
-        command(files, **more, resume=True)
-    assert {path: path.read_bytes() for path in (files / "run").rglob("*") if path.is_file()} == before
-    (files / changed).write_bytes(original)
+    for changed, name in names.items():
+        message = rf"{changed}: the {name} changed since this run began \(restore it"
+        with damaged(files / changed), pytest.raises(UserError, match=message):
+            command(files, **more, resume=True)
+        assert {path: path.read_bytes() for path in (files / "run").rglob("*") if path.is_file()} == before
     command(files, **more, resume=True)
 
 
-@pytest.mark.parametrize("changed", ["model.safetensors", "tokenizer.json"])
-def test_a_changed_teacher_is_refused(files, changed):
+def test_a_changed_teacher_is_refused(files):
     teacher = shutil.copytree(files / "model", files / "teacher")
     given = {"recipe": "distill", "overrides": [f"distill.teacher={teacher}"]}
     with stopped_at(2):
         align(files, **given)
-    original = (teacher / changed).read_bytes()
-    damage(teacher / changed)
-    message = rf"teacher/{changed}: the encoder that an objective loads changed since this run began"
-    with pytest.raises(UserError, match=message):
-        align(files, **given, resume=True)
-    (teacher / changed).write_bytes(original)
+    for changed in ("model.safetensors", "tokenizer.json"):
+        message = rf"teacher/{changed}: the encoder that an objective loads changed since this run began"
+        with damaged(teacher / changed), pytest.raises(UserError, match=message):
+            align(files, **given, resume=True)
     align(files, **given, resume=True)
 
 
@@ -212,41 +214,33 @@ def write_items(path, start):
     path.write_text("".join(lines))
 
 
-@pytest.mark.parametrize(
-    ("changed", "name"),
-    [
-        ("train.tsv", "training data"),
-        ("dev.tsv", "development data"),
-        ("test.tsv", "test data"),
-        ("model/model.safetensors", "encoder"),
-        ("model/tokenizer.json", "encoder"),
-    ],
-)
-@pytest.mark.parametrize("seeds", [1, 2])
-def test_more_seeds_are_not_averaged_with_results_of_other_data(files, changed, name, seeds):
+def test_more_seeds_are_not_averaged_with_results_of_other_data(files):
     """With one seed the run is finished; a second one would be compared with the first."""
     for index, data in enumerate(("train", "dev", "test")):
         write_items(files / f"{data}.tsv", 100 * index)
     finetune(files)
-    damage(files / changed)
     before = (files / "run" / "results.jsonl").read_bytes()
-    with pytest.raises(UserError, match=rf"{changed}: the {name} changed since this run began"):
-        finetune(files, seeds=seeds, resume=True)
-    assert (files / "run" / "results.jsonl").read_bytes() == before
+    names = {"train.tsv": "training data", "dev.tsv": "development data", "test.tsv": "test data"} | ENCODER
+    for changed, name in names.items():
+        for seeds in (1, 2):
+            message = rf"{changed}: the {name} changed since this run began"
+            with damaged(files / changed), pytest.raises(UserError, match=message):
+                finetune(files, seeds=seeds, resume=True)
+            assert (files / "run" / "results.jsonl").read_bytes() == before
 
 
-@pytest.mark.parametrize("changed", ["train.tsv", "test.tsv", "model/model.safetensors"])
-def test_cells_of_an_ablation_are_not_compared_across_changed_inputs(files, changed):
+def test_cells_of_an_ablation_are_not_compared_across_changed_inputs(files):
     for index, data in enumerate(("train", "test")):
         write_items(files / f"{data}.tsv", 100 * index)
     given = {"task": "nli", "train": [f"en={files / 'train.tsv'}"], "eval": [f"en={files / 'test.tsv'}"], "quiet": True,
              "overrides": ["training.steps=2", "training.batch=8"], "out": files / "out"}  # fmt: skip
     paralign.analyze_ablation([str(files / "model")], layers=["0"], **given)
-    damage(files / changed)
     before = sorted((files / "out").rglob("*"))
-    with pytest.raises(UserError, match=rf"{changed.partition('/')[0]}.*changed since"):
-        paralign.analyze_ablation([str(files / "model")], layers=["1"], **given, resume=True)
-    assert sorted((files / "out").rglob("*")) == before
+    for changed in ("train.tsv", "test.tsv", "model/model.safetensors"):
+        message = rf"{changed.partition('/')[0]}.*changed since"
+        with damaged(files / changed), pytest.raises(UserError, match=message):
+            paralign.analyze_ablation([str(files / "model")], layers=["1"], **given, resume=True)
+        assert sorted((files / "out").rglob("*")) == before
 
 
 def test_inputs_are_recorded(files):

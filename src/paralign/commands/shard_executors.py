@@ -25,6 +25,7 @@ from paralign.console import echo
 from paralign.cores import available_cores, thread_share
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
+from paralign.formats.lines import write_lines
 
 __all__ = ["run_processes", "run_ray_tasks", "submit_to_slurm"]
 
@@ -206,29 +207,40 @@ def submit_to_slurm(out: Path, command: Sequence[str], shards: int, workers: int
     jobs = out.resolve() / "jobs"
     program = shlex.join(command)
     at_a_time = "" if workers is None else f"%{workers}"
-    head = f"cd {shlex.quote(str(Path.cwd()))} || exit 1\n"
-    threads = 'export RAYON_NUM_THREADS="${SLURM_CPUS_PER_TASK:-1}" OMP_NUM_THREADS="${SLURM_CPUS_PER_TASK:-1}"\n'
+    head = f"cd {shlex.quote(str(Path.cwd()))} || exit 1"
+    threads = 'export RAYON_NUM_THREADS="${SLURM_CPUS_PER_TASK:-1}" OMP_NUM_THREADS="${SLURM_CPUS_PER_TASK:-1}"'
     with atomic_folder(jobs, replace=True) as part:
-        (part / "shards.sh").write_text(
-            "#!/bin/sh\n"
-            "#SBATCH --job-name=paralign-shards\n"
-            f"#SBATCH --array=1-{shards}{at_a_time}\n"
-            "#SBATCH --cpus-per-task=1\n"
-            f"{head}{threads}"
-            f'exec {program} --shard "$SLURM_ARRAY_TASK_ID/{shards}"\n'
+        write_lines(
+            part / "shards.sh",
+            [
+                "#!/bin/sh",
+                "#SBATCH --job-name=paralign-shards",
+                f"#SBATCH --array=1-{shards}{at_a_time}",
+                "#SBATCH --cpus-per-task=1",
+                head,
+                threads,
+                f'exec {program} --shard "$SLURM_ARRAY_TASK_ID/{shards}"',
+            ],
         )
-        (part / "join.sh").write_text(
-            "#!/bin/sh\n"
-            "#SBATCH --job-name=paralign-join\n"
-            "#SBATCH --cpus-per-task=1\n"
-            f"{head}exec {program} --workers 0\n"
+        write_lines(
+            part / "join.sh",
+            [
+                "#!/bin/sh",
+                "#SBATCH --job-name=paralign-join",
+                "#SBATCH --cpus-per-task=1",
+                head,
+                f"exec {program} --workers 0",
+            ],
         )
-        (part / "submit.sh").write_text(
-            "#!/bin/sh\n"
-            "# Partition, account and time: SBATCH_PARTITION, SBATCH_ACCOUNT, SBATCH_TIMELIMIT.\n"
-            f"cd {shlex.quote(str(jobs))} || exit 1\n"
-            "shards=$(sbatch --parsable --output=shard-%a.log shards.sh) || exit 1\n"
-            'sbatch --dependency="afterok:${shards%%;*}" --output=join.log join.sh\n'
+        write_lines(
+            part / "submit.sh",
+            [
+                "#!/bin/sh",
+                "# Partition, account and time: SBATCH_PARTITION, SBATCH_ACCOUNT, SBATCH_TIMELIMIT.",
+                f"cd {shlex.quote(str(jobs))} || exit 1",
+                "shards=$(sbatch --parsable --output=shard-%a.log shards.sh) || exit 1",
+                'sbatch --dependency="afterok:${shards%%;*}" --output=join.log join.sh',
+            ],
         )
     echo(f"{jobs}: shards.sh, join.sh, submit.sh", quiet=quiet)
     submit = shlex.join(["sh", str(jobs / "submit.sh")])
