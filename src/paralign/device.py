@@ -152,5 +152,10 @@ def has_bf16() -> bool:
     """Return whether the device of training multiplies bf16 faster than fp32."""
     if uses_cuda():
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    device = best_device().type
+    if device == "xpu":
+        return bool(torch.xpu.is_bf16_supported())
+    if device != "cpu":  # autocast of MPS has bf16 from macOS 14 on, which is not faster
+        return False
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16"))

@@ -13,12 +13,15 @@ import numpy as np
 import pytest
 
 import paralign
+from paralign.commands.finetune import FinetuneRequest, prepare_finetune
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.results import read_results
 from paralign.runs import finetune as finetune_runs
-from paralign.runs.finetune_settings import FinetuneTraining, finetune_settings
+from paralign.runs.finetune_settings import FinetuneData, FinetuneTraining, finetune_settings
+from paralign.runs.options import RunOptions
 from paralign.task_table import TASKS, TaskInfo
+from paralign.tasks.base import find_task, read_data
 from paralign.training import DevelopmentScore, Trainer
 from tests.commands.inference import NLI, nli
 from tests.training.runs import log_of, stopped_at
@@ -195,6 +198,51 @@ def test_stopped_and_resumed_selection_ends_the_same(base, tmp_path, monkeypatch
     nli(base, tmp_path / "run", **more, resume=True)
     one, other = (Encoder.from_pretrained(tmp_path / name / "seed-0" / "model").digest() for name in ("whole", "run"))
     assert one == other
+
+
+def test_a_repeated_epoch_that_is_worse_than_before_does_not_change_the_best_weights(base, tmp_path, monkeypatch):
+    """On other hardware, steps after the last checkpoint are not repeated exactly."""
+    quick = {"training": NLI["training"] | {"steps": 21, "checkpoint_every": 10}}
+    scores = {7: 0.5, 14: 0.9, 21: 0.1}
+    saved = {}
+    on_step_end, optimize = DevelopmentScore.on_step_end, Trainer._optimize
+
+    def watch(self, trainer):
+        score, self._score = self._score, lambda: scores[trainer.step]
+        on_step_end(self, trainer)
+        self._score = score
+        saved[trainer.step] = trainer.learner.encoder.digest()
+
+    def crash(self, slices):
+        if self.step == 17 and scores[14] > 0.5:
+            raise KeyboardInterrupt
+        return optimize(self, slices)
+
+    monkeypatch.setattr(DevelopmentScore, "on_step_end", watch)
+    monkeypatch.setattr(Trainer, "_optimize", crash)
+    more = {"dev": "en=smallworld:300-320", "settings": quick}
+    with pytest.raises(KeyboardInterrupt):
+        nli(base, tmp_path / "run", **more)
+    scores[14] = 0.4
+    nli(base, tmp_path / "run", **more, resume=True)
+    assert Encoder.from_pretrained(tmp_path / "run/seed-0/model").digest() == saved[7]
+
+
+def test_few_shot_examples_of_all_seeds_count_as_seen(base, tmp_path):
+    """An item that only the second seed is trained on."""
+    train = ["en=smallworld:0-60", "de=smallworld:0-60"]
+    data = FinetuneData(train, ["de=smallworld:100-110"], target_examples=3)
+    run = prepare_finetune(RunOptions(tmp_path / "sets", quiet=True), FinetuneRequest(str(base), "nli", data, 2))
+    first, second = ({item.first for item in run.sets.sampled_sets(seed)[1]} for seed in (0, 1))
+    german = list(read_data(find_task("nli"), "de=smallworld:0-60", False, None)[0])
+    number = next(k for k, item in enumerate(german) if item.first in second - first)
+    alarms = {}
+    for seeds in (1, 2):
+        nli(base, tmp_path / f"run-{seeds}", train=train, target_examples=3, seeds=seeds,
+            eval=[f"de=smallworld:{number}-{number + 1}"])  # fmt: skip
+        alarms[seeds] = json.loads((tmp_path / f"run-{seeds}" / "run.json").read_text())["alarms"]
+    assert not any("also in the training data" in alarm for alarm in alarms[1])
+    assert any("also in the training data" in alarm for alarm in alarms[2])
 
 
 def test_common_problems_of_data_cause_warnings(base, tmp_path):

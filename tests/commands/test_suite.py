@@ -21,6 +21,7 @@ from paralign.commands import suite_cells as cells_module
 from paralign.commands.suite import _describe, parse_models, suite
 from paralign.commands.suite_cells import SuiteCell, check_task, suite_cells
 from paralign.config import toml_files
+from paralign.digests import digested
 from paralign.errors import UserError
 from paralign.formats.conllu import write_conllu
 from paralign.results import Measurement, Where, read_results, write_results
@@ -314,6 +315,24 @@ def test_what_changed_behind_a_finished_cell_is_refused(here, models, change, me
         path.write_text(re.sub(r'"value":0\.\d', '"value":0.9', path.read_text(), count=1))
     with pytest.raises(UserError, match=message):
         suite("one.toml", models={"plain": "plain"}, out="out", quiet=True, resume=True)
+
+
+def test_another_encoder_of_the_hub_is_refused(here, models, monkeypatch):
+    """Its files are not on this machine: encoders are compared by name."""
+    for module in ("paralign.commands.suite_cells", "paralign.runs.finished"):
+        monkeypatch.setattr(f"{module}.model_files", lambda _: [])
+    for task in (POS.replace("seeds = 2", ""), RETRIEVAL):
+        Path("one.toml").write_text(task)
+        out = Path("out", str(len(task)))
+        suite("one.toml", models={"base": models["plain"]}, out=out, quiet=True)
+        monkeypatch.setattr("paralign.runs.inputs.model_files", lambda _: [])
+        facts = next(out.glob("*/*/run.json"))
+        content = json.loads(facts.read_text())
+        content["inputs"]["model"] = []
+        content.pop("digest")
+        facts.write_text(json.dumps(digested(content)))
+        with pytest.raises(UserError, match=r"the encoder is .*other, but this run began with .*plain"):
+            suite("one.toml", models={"base": models["other"]}, out=out, quiet=True, resume=True)
 
 
 def test_a_changed_test_set_of_a_task_without_a_head_is_refused(here, models):

@@ -4,15 +4,20 @@ import json
 import shutil
 import zipfile
 from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import paralign
+from paralign.corpus.shard_plan import other_files, source_file
 from paralign.errors import UserError
+from paralign.runs.corpus import check_same_text
 from paralign.runs.folder import RunFolder
 from paralign.runs.inputs import check_inputs, data_files, dictionary_files, file_entries, model_files
 from paralign.smallworld import World
+from paralign.sources.specs import parse_pairs
 from tests.training.runs import stopped_at
 
 QUICK = {"training": {"batch": 8, "steps": 4, "precision": "fp32", "checkpoint_every": 2}, "data": {"min_pieces": 2}}
@@ -39,6 +44,73 @@ def test_inputs_are_compared_by_content_and_in_order(tmp_path):
             resumed(tmp_path / "run", pairs=[entry("a", digests[0]), entry("b", digests[1])])
     with pytest.raises(UserError, match="a: the parallel text changed since this run began: 1 files instead of 2"):
         resumed(tmp_path / "run", pairs=[entry("a", "1")])
+
+
+def test_files_of_one_archive_are_told_apart(tmp_path, monkeypatch):
+    """The digest is that of the archive, whichever of its files is read."""
+    monkeypatch.chdir(tmp_path)
+    with zipfile.ZipFile("x.zip", "w") as archive:
+        archive.writestr("dev/en.tsv", "a\tb\n")
+        archive.writestr("test/en.tsv", "c\td\n")
+    first = resumed(tmp_path / "run", pairs=file_entries(["x.zip!dev/en.tsv"]))
+    first.begin({"data": {"eval": ["en=x.zip!dev/en.tsv"]}})
+    first.save(status="stopped")
+    (tmp_path / "moved").mkdir()
+    shutil.copy("x.zip", "moved/x.zip")
+    again = resumed(tmp_path / "run", pairs=file_entries(["moved/x.zip!dev/en.tsv"]))
+    again.check_settings({"data": {"eval": ["en=moved/x.zip!dev/en.tsv"]}})
+    with pytest.raises(UserError, match=r"x\.zip!test/en\.tsv: the parallel text changed"):
+        resumed(tmp_path / "run", pairs=file_entries(["x.zip!test/en.tsv"]))
+    with pytest.raises(UserError, match=r"data\.eval was"):
+        again.check_settings({"data": {"eval": ["en=x.zip!test/en.tsv"]}})
+
+
+@pytest.mark.parametrize(
+    ("built", "now", "message"),
+    [
+        ("en-de=x.zip!A.en,x.zip!A.de", "en-de=x.zip!B.en,x.zip!B.de", "the data differ"),
+        ("en:zh-TW=a.tsv", "en:zh-CN=a.tsv", "the data differ.*zh-TW"),
+        ("en:de~syn@order.json=a.conllu", "en:de~syn@other/order.json=a.conllu", "the data differ"),
+        ("en-de=a.tsv", "en-de=b.tsv", "the data differ"),
+    ],
+)
+def test_the_store_of_an_earlier_attempt_is_of_the_same_text(tmp_path, monkeypatch, built, now, message):
+    monkeypatch.chdir(tmp_path)
+    with zipfile.ZipFile("x.zip", "w") as archive:
+        for name in ("A.en", "A.de", "B.en", "B.de"):
+            archive.writestr(name, name)
+    for name in ("a.tsv", "b.tsv", "a.conllu", "order.json", "other/order.json"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text(f"{name}\n")
+    specs = [parse_pairs(built)]
+    entry = {"spec": built, "languages": list(specs[0].languages)}
+    entry |= {"files": [source_file(path) for path in specs[0].paths]}
+    entry |= {"others": [source_file(path) for path in other_files(specs[0])]}
+    store = SimpleNamespace(meta={"filter": {}, "specs": [entry], "tokenized": False}, path=tmp_path / "corpus")
+    check_same_text(store, specs, tokenized=False, resumed=False)
+    with pytest.raises(UserError, match=message):
+        check_same_text(store, [parse_pairs(now)])
+    with pytest.raises(UserError, match=r"links\.tokenized was False, now True"):
+        check_same_text(store, specs, tokenized=True)
+
+
+def test_a_store_of_standard_input_is_used_again_only_by_a_resumed_run(tmp_path):
+    entry = {"spec": "en-de=-", "languages": ["en", "de"], "files": [{"path": "-"}], "others": []}
+    store = SimpleNamespace(meta={"filter": {}, "specs": [entry], "tokenized": False}, path=tmp_path / "corpus")
+    check_same_text(store, [parse_pairs("en-de=-")])
+    with pytest.raises(UserError, match=r"cannot be compared with that of an earlier attempt.*--corpus .*/corpus for"):
+        check_same_text(store, [parse_pairs("en-de=-")], resumed=False)
+
+
+def test_an_attempt_with_other_words_does_not_use_the_store_of_the_first(files):
+    """The store of an attempt that failed before its first step is kept; whether words are given is part of it."""
+    (files / "links").write_text("0-0\n" * 59 + "90-90\n")
+    given = LINKS | {"links": [f"en-de={files / 'links'}"]}
+    with pytest.raises(UserError, match="90-90"):
+        align(files, **given)
+    assert (files / "run" / "corpus").is_dir()
+    with pytest.raises(UserError, match=r"links\.tokenized was False, now True"):
+        align(files, **given, overrides=["links.tokenized=true"])
 
 
 def test_a_file_that_no_longer_exists_keeps_its_digest(tmp_path):

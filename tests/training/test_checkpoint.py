@@ -79,13 +79,13 @@ def test_one_checkpoint_that_is_kept_is_a_complete_one(tmp_path):
     load(tmp_path / "step-00000004", *trained(seed=1))
 
 
-@pytest.mark.parametrize("replaced", ["best", "step-00000004"])
+@pytest.mark.parametrize("replaced", ["best-00000004", "step-00000004"])
 @pytest.mark.parametrize("renames", [0, 1, 2])
 def test_a_kill_while_the_only_folder_is_replaced_loses_nothing(tmp_path, replaced, renames):
     """A process that is killed runs no cleanup: it ends after some of the renames of the new and the old folder."""
     module, optimizer = trained()
     save(tmp_path, 4, module, optimizer, {})
-    save_best(tmp_path, module)
+    save_best(tmp_path, 4, module)
     left, rename = [renames], Path.rename
 
     def killed(path, target):
@@ -98,8 +98,8 @@ def test_a_kill_while_the_only_folder_is_replaced_loses_nothing(tmp_path, replac
     if not process:
         try:
             Path.rename = killed
-            if replaced == "best":
-                save_best(tmp_path, module)
+            if replaced.startswith("best"):
+                save_best(tmp_path, 4, module)
             else:
                 save(tmp_path, 4, module, optimizer, {})
             os._exit(0)
@@ -109,7 +109,7 @@ def test_a_kill_while_the_only_folder_is_replaced_loses_nothing(tmp_path, replac
     assert latest(tmp_path).name == "step-00000004"
     load(tmp_path / "step-00000004", *trained(seed=1))
     other, _ = trained(seed=1)
-    load_best(tmp_path, other)
+    load_best(tmp_path, 4, other)
     assert torch.equal(other[0].weight, module[0].weight)
 
 
@@ -173,12 +173,12 @@ def test_one_flipped_bit_is_noticed(tmp_path, name):
 
 def test_damaged_best_weights_are_noticed(tmp_path):
     module, _ = trained()
-    save_best(tmp_path, module)
-    data = bytearray((tmp_path / "best" / "module.safetensors").read_bytes())
+    save_best(tmp_path, 4, module)
+    data = bytearray((tmp_path / "best-00000004" / "module.safetensors").read_bytes())
     data[-1] ^= 128
-    (tmp_path / "best" / "module.safetensors").write_bytes(data)
-    with pytest.raises(UserError, match=r"best/module\.safetensors: the file is damaged.*\(start a new run"):
-        load_best(tmp_path, module)
+    (tmp_path / "best-00000004" / "module.safetensors").write_bytes(data)
+    with pytest.raises(UserError, match=r"best-00000004/module\.safetensors: the file is damaged.*\(start a new run"):
+        load_best(tmp_path, 4, module)
 
 
 def test_a_checkpoint_that_is_needed_is_not_removed(tmp_path):
@@ -204,3 +204,15 @@ def test_a_checkpoint_of_another_module_is_refused(tmp_path):
     for other in (torch.nn.Linear(4, 4), torch.nn.Sequential(torch.nn.Linear(5, 4))):
         with pytest.raises(UserError, match="another model or other objectives"):
             load(folder, other, torch.optim.AdamW(other.parameters()))
+
+
+def test_best_weights_are_kept_until_a_checkpoint_has_other_ones(tmp_path):
+    module, optimizer = trained()
+    save_best(tmp_path, 3, module)
+    save(tmp_path, 4, module, optimizer, {})
+    prune(tmp_path, 1, best=3)
+    save_best(tmp_path, 6, module)
+    assert {path.name for path in tmp_path.iterdir()} == {"best-00000003", "best-00000006", "step-00000004"}
+    save(tmp_path, 8, module, optimizer, {})
+    prune(tmp_path, 1, best=6)
+    assert {path.name for path in tmp_path.iterdir()} == {"best-00000006", "step-00000008"}

@@ -174,6 +174,15 @@ def test_an_objective_that_returns_something_else_is_named(value, message, make_
         Learner(encoder, {"own": Returns(Returns.Config(), encoder)})(batch)
 
 
+def test_a_view_that_is_not_declared_is_named(make_encoder, store, tmp_path, monkeypatch):
+    monkeypatch.setattr(Returns, "value", staticmethod(lambda states: {"own": states.sum()}), raising=False)
+    monkeypatch.setattr(Returns, "reads", ())
+    encoder = make_encoder()
+    batch = trainer(encoder, store, tmp_path, objectives="mlm")._slices()[0]
+    with pytest.raises(UserError, match=r"the view 'text' is read, but no objective declares it \(add it to the obj"):
+        Learner(encoder, {"own": Returns(Returns.Config(), encoder)})(batch)
+
+
 def test_a_batch_that_is_not_divisible_is_refused(make_encoder, store, tmp_path):
     with pytest.raises(UserError, match=r"training\.batch = 12 is not divisible by 1 processes x 5"):
         trainer(make_encoder(), store, tmp_path, accumulate=5)

@@ -18,6 +18,7 @@ from paralign.results import check_results, natural_sort_key
 from paralign.runs.cells import Cell
 from paralign.runs.dataset_names import dataset_names
 from paralign.runs.finetune_settings import FinetuneData, finetune_settings, identity
+from paralign.runs.finished import check_hub_model
 from paralign.runs.folder import RunFolder
 from paralign.runs.groups import command_line
 from paralign.runs.inputs import check_inputs, data_files, finetune_inputs, model_files
@@ -132,8 +133,8 @@ def other_seeds(
 ) -> list[SuiteCell]:
     """Return the finished cells in a folder whose tasks and systems are those of a suite, but not their seeds.
 
-    Arguments as in :func:`suite_cells`, and the cells that it returns. Encoders that are not on this machine are not
-    compared.
+    Arguments as in :func:`suite_cells`, and the cells that it returns. Encoders that are not on this machine are
+    compared by name.
 
     Raises:
         UserError: as :func:`is_done`.
@@ -199,7 +200,7 @@ def is_done(cell: SuiteCell, *, with_encoder: bool = True) -> bool:
 
     Args:
         cell: the cell.
-        with_encoder: whether the encoder is compared too.
+        with_encoder: whether the files of the encoder are compared; otherwise its name is.
 
     Raises:
         UserError: naming the settings, data or encoder that changed since the cell began, or the file that is damaged;
@@ -232,6 +233,7 @@ def is_done(cell: SuiteCell, *, with_encoder: bool = True) -> bool:
         )
         inputs = {"eval": data_files(task.eval)} | ({"dev": data_files(task.dev)} if task.dev else {})
     check_inputs(run, **inputs, **({"model": model_files(cell.model)} if with_encoder else {}))
+    check_hub_model(run, cell.model)
     run.check_settings(settings)
     done = bool(check_results(cell.folder)) and run.finished
     if done and cell.trains and cell.keep_model and not (cell.folder / f"seed-{cell.seed}" / "model").is_dir():

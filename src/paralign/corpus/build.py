@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from paralign.corpus.clean import FilterConfig, nothing_left, sides_are_comparable
 from paralign.corpus.deduplicate import Hashes, HashSet, SortedHashes, hash_texts, sentence_hashes
-from paralign.corpus.shard_plan import ItemRange, Shard, source_file
+from paralign.corpus.shard_plan import ItemRange, Shard, other_files, source_file
 from paralign.corpus.store import SCHEMA, TokenStore
 from paralign.digests import write_digests
 from paralign.errors import UserError
@@ -130,7 +130,7 @@ def build_store(
         raise UserError("no text is given", hint="use --pairs or --text")
     out = Path(out)
     with atomic_folder(out) as part, ExitStack() as stack:
-        build = _Build(part, stack, specs, filter, vocabulary, unknown, longest, exclude, shard)
+        build = _Build(part, stack, specs, filter, vocabulary, unknown, longest, exclude, shard, tokenized)
         read = 0
         for number, spec in enumerate(specs):
             dropped: Counter[str] = Counter()
@@ -212,8 +212,10 @@ class _Build:
         longest: int | None,
         exclude: HashSet | None,
         shard: Shard | None,
+        tokenized: bool,
     ) -> None:
         self.part, self.specs, self.config, self.exclude = part, specs, config, exclude
+        self.words_are_given = tokenized
         self.shard, self.distinct = shard, SortedHashes()
         self.unknown, self.tokenized, self.unknown_of = unknown, Counter[str](), Counter[str]()
         self.longest = longest
@@ -368,6 +370,7 @@ class _Build:
                 "kept": self.kept_by[number],
                 "dropped": dict(sorted(self.dropped[number].items())),
                 "files": self.shard.files[number] if self.shard else [source_file(path) for path in spec.paths],
+                **({} if self.shard else {"others": [source_file(path) for path in other_files(spec)]}),
             }
             for number, spec in enumerate(self.specs)
         ]
@@ -380,6 +383,7 @@ class _Build:
             "tokenizer": tokenizer_id,
             "fingerprint": content.hexdigest(),
             "filter": self.config.model_dump(),
+            "tokenized": self.words_are_given,
             "specs": specs,
             "arrays": {n: {"dtype": self.dtypes[n], "bytes": self.sizes[n]} for n in self.dtypes},
         }

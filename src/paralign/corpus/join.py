@@ -101,6 +101,7 @@ def join_shards(folder: Path, plan: ShardPlan) -> TokenStore:
         "tokenizer": plan.content["tokenizer"],
         "fingerprint": fingerprint.hexdigest(),
         "filter": plan.content["filter"],
+        "tokenized": plan.content["tokenized"],
         "specs": specs,
         "plan": plan.digest,
         "shards": entries,

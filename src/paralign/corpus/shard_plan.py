@@ -29,7 +29,7 @@ from paralign.sources.specs import (
     smallworld_range,
 )
 
-__all__ = ["MAX_SHARDS", "ItemRange", "Shard", "ShardPlan", "parse_shard", "source_file"]
+__all__ = ["MAX_SHARDS", "ItemRange", "Shard", "ShardPlan", "other_files", "parse_shard", "source_file"]
 
 ItemRange = tuple[int, int | None] | None
 """The first pair (or sentence) of a text that belongs to a shard, and the one after its last, ``None`` if the shard has
@@ -76,6 +76,11 @@ def source_file(path: str) -> dict[str, Any]:
     return {"path": path, "bytes": file.stat().st_size, "blake2b": file_digest(file)}
 
 
+def other_files(spec: PairSpec | TextSpec) -> list[str]:
+    """Return the files that a text depends on beside those of its sides: word orders, and a dataset in a folder."""
+    return [path for path, _ in each_file(data_paths([spec])) if path not in spec.paths]
+
+
 class ShardPlan:
     """The plan of a corpus: its texts, with their numbers of pairs, and everything that its shards depend on.
 
@@ -115,8 +120,8 @@ class ShardPlan:
             if counts:
                 entry["items"] = _count(spec, lenient)  # a missing file is an error here
                 entry["files"] = [source_file(path) for path in spec.paths]
-            others = [path for path, _ in each_file(data_paths([spec])) if path not in spec.paths]
-            if others:  # word orders, and a dataset in a folder
+            others = other_files(spec)
+            if others:
                 entry["others"] = [source_file(path) if counts else {"path": path} for path in others]
             texts.append(entry)
         content = {"schema": 1, "shards": shards, **facts, "texts": texts}

@@ -198,7 +198,7 @@ def _around(ids: list[int], parts: list[list[int]]) -> list[tuple[int, ...]]:
 class TokenizerConfig(Config):
     """Settings for training a tokenizer."""
 
-    temperature: float = Field(default=1.0, gt=0)
+    temperature: float = Field(default=1.0, ge=0.01)
     """Each language gets a share p^(1/T) of the training text: 1 is proportional, larger values favor small ones."""
     coverage: float = Field(default=1.0, gt=0, le=1)
     """Share of the text's characters that ``wordpiece`` covers; rarer characters become unknown pieces."""

@@ -309,7 +309,8 @@ class FinetuneRun:
 
     def _check_data(self) -> None:
         """Warn about the data, and store keys of the training texts."""
-        own = self.sets.named_sets(self.seeds[0])
+        seeds = self.seeds if self.data.target_examples else self.seeds[:1]  # few-shot examples differ between seeds
+        own = [named for seed in seeds for named in self.sets.named_sets(seed)]
         seen = seen_texts(self.encoder, self.model, self.task, own)
         if self.folder.main:
             file = self.folder.path / SEEN

@@ -13,7 +13,7 @@ from paralign.runs.folder import RunFolder
 from paralign.runs.inputs import model_files
 from paralign.sources.specs import PairSpec, TextSpec
 
-__all__ = ["check_finished"]
+__all__ = ["check_finished", "check_hub_model"]
 
 
 def check_finished(folder: RunFolder, model: str, specs: Sequence[PairSpec] | Sequence[TextSpec]) -> None:
@@ -31,9 +31,23 @@ def check_finished(folder: RunFolder, model: str, specs: Sequence[PairSpec] | Se
         UserError: for a damaged encoder, or naming what differs.
     """
     check_model(folder.path / "encoder")
-    before = load_toml(folder.path / "config.toml").get("model", model)
+    check_hub_model(folder, model)
+    if specs and (folder.path / "corpus").is_dir():
+        check_same_text(TokenStore.open(folder.path / "corpus"), specs)
+
+
+def check_hub_model(folder: RunFolder, model: str) -> None:
+    """Check that a run began with this encoder, if it is not on this machine: its files are not compared then.
+
+    Args:
+        folder: the run.
+        model: name of the encoder.
+
+    Raises:
+        UserError: naming both encoders.
+    """
+    path = folder.path / "config.toml"
+    before = load_toml(path).get("model", model) if path.is_file() else model
     if before != model and not model_files(model):
         hint = f"give {before}, or start a new run with another --out"
         raise UserError(f"the encoder is {model}, but this run began with {before}", where=folder.path, hint=hint)
-    if specs and (folder.path / "corpus").is_dir():
-        check_same_text(TokenStore.open(folder.path / "corpus"), specs)

@@ -21,6 +21,7 @@ from paralign.console import is_command_line, is_main_process
 from paralign.digests import DAMAGED, check_schema, digested, file_digest, read_object
 from paralign.errors import UserError
 from paralign.folders import atomic_file, check_can_create, lock
+from paralign.formats.archives import split_member
 from paralign.version import __version__
 
 __all__ = ["RunFolder"]
@@ -291,6 +292,8 @@ def _without_folders(value: Any) -> Any:
 
     >>> _without_folders({"eval": ["en-de=a/b/x.en,a/b/x.de", "en=hub:org/name#config", "en=smallworld:0-9"]})
     {'eval': ['en-de=x.en,x.de', 'en=hub:org/name#config', 'en=smallworld:0-9']}
+    >>> _without_folders("en=data/xnli.zip!dev/en.tsv")
+    'en=xnli.zip!dev/en.tsv'
     """
     if isinstance(value, Mapping):
         return {key: _without_folders(item) for key, item in value.items()}
@@ -299,4 +302,10 @@ def _without_folders(value: Any) -> Any:
     if not isinstance(value, str) or "=" not in value or value.partition("=")[2].startswith("hub:"):
         return value
     tag, _, paths = value.partition("=")
-    return f"{tag}={','.join(PurePath(path).name for path in paths.split(','))}"
+    return f"{tag}={','.join(map(_file_name, paths.split(',')))}"
+
+
+def _file_name(path: str) -> str:
+    """Return the name of a file; of one in an archive, the name of the archive and the whole path in it."""
+    archive, member = split_member(path)
+    return f"{PurePath(archive).name}!{member}" if member else PurePath(path).name

@@ -9,6 +9,7 @@ from typing import Any
 from paralign.corpus.store import TokenStore
 from paralign.digests import file_digest
 from paralign.errors import UserError
+from paralign.formats.archives import split_member
 from paralign.formats.dictd import dictd_files
 from paralign.models import local_folder
 from paralign.objectives import find_objective
@@ -55,8 +56,9 @@ def check_inputs(folder: RunFolder, **inputs: Entries) -> None:
 
     Args:
         folder: the run, before it begins.
-        inputs: by name, ``{"path", "blake2b"}`` of each file in order. Files are compared by content, not by path. One
-            without a digest (a pipe, a file that no longer exists) is not compared.
+        inputs: by name, ``{"path", "blake2b"}`` of each file in order. Files are compared by content, not by path, and
+            in archives also by their path there. One without a digest (a pipe, a file that no longer exists) is not
+            compared.
 
     Raises:
         UserError: naming the input that changed.
@@ -73,7 +75,9 @@ def check_inputs(folder: RunFolder, **inputs: Entries) -> None:
             raise UserError(message, where=where, hint=hint)
         merged = []
         for old, new in zip(earlier or entries, entries, strict=True):
-            if new["blake2b"] not in (None, old["blake2b"]) and old["blake2b"] is not None:
+            same = new["blake2b"] is None or old["blake2b"] is None or new["blake2b"] == old["blake2b"]
+            # The digest of a file in an archive is that of the archive.
+            if not same or split_member(new["path"])[1] != split_member(old["path"])[1]:
                 raise UserError(message, where=new["path"], hint=hint)
             merged.append(new if new["blake2b"] is not None else old)
         recorded[name] = merged

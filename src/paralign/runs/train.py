@@ -251,6 +251,7 @@ def prepare_training(
                 inputs.corpus,
                 config.data,
                 tokenized=config.links.tokenized,
+                resumed=folder.resumed or not folder.main,  # other processes open what the first has just built
                 lenient=options.lenient,
                 quiet=options.quiet,
             )

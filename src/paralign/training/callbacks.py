@@ -60,8 +60,8 @@ class CallbackTrainer(Protocol):
     def save_best(self) -> None:
         """Keep the current weights as the best of the run."""
 
-    def load_best(self) -> None:
-        """Restore the weights that :meth:`save_best` kept last."""
+    def load_best(self, step: int) -> None:
+        """Restore the weights that :meth:`save_best` kept at a step."""
 
 
 class Callback:
@@ -167,7 +167,7 @@ class DevelopmentScore(Callback):
 
     def on_train_end(self, trainer: CallbackTrainer) -> None:
         """Restore the best weights."""
-        trainer.load_best()
+        trainer.load_best(self.best["step"])
 
     def alarms(self) -> list[str]:
         """Return a warning if development scores were undefined."""

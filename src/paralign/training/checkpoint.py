@@ -20,7 +20,7 @@ from paralign.errors import UserError
 from paralign.folders import atomic_folder
 from paralign.training.placement import like, whole
 
-__all__ = ["check", "latest", "load", "load_best", "load_part", "path_of", "prune", "save", "save_best"]
+__all__ = ["best_of", "check", "latest", "load", "load_best", "load_part", "path_of", "prune", "save", "save_best"]
 
 SCHEMA = 1
 
@@ -48,19 +48,27 @@ def _unshared(module: nn.Module) -> dict[str, Tensor]:
     return out
 
 
-def save_best(folder: Path, module: nn.Module, *, writes: bool = True) -> None:
-    """Store the weights in ``folder/best``, in place of the best ones so far; ``writes`` as in :func:`save`."""
+def best_of(folder: Path, step: int) -> Path:
+    """Return the folder of the weights that were the best ones at a step."""
+    return folder / f"best-{step:08d}"
+
+
+def save_best(folder: Path, step: int, module: nn.Module, *, writes: bool = True) -> None:
+    """Store the weights in ``folder/best-00000100``; ``writes`` as in :func:`save`.
+
+    Earlier ones stay until :func:`prune`: a run that is resumed from a checkpoint has the best weights of that time.
+    """
     best = _weights(module)
     if writes:
-        with atomic_folder(folder / "best", replace=True) as part:
+        with atomic_folder(best_of(folder, step), replace=True) as part:
             save_file(best, part / "module.safetensors")
             write_digests(part)
 
 
-def load_best(folder: Path, module: nn.Module) -> None:
+def load_best(folder: Path, step: int, module: nn.Module) -> None:
     """Restore the weights that :func:`save_best` stored; raises the errors of :func:`load`."""
-    check(folder / "best")
-    _load_weights(folder / "best", module)
+    check(best_of(folder, step))
+    _load_weights(best_of(folder, step), module)
 
 
 def save(
@@ -121,7 +129,7 @@ def _complete(folder: Path) -> list[Path]:
 
 
 def check(checkpoint: Path) -> None:
-    """Compare the files of a checkpoint, or of ``best``, with their digests.
+    """Compare the files of a checkpoint, or of the best weights, with their digests.
 
     Raises:
         UserError: naming the damaged file, and the checkpoint to use instead.
@@ -132,7 +140,7 @@ def check(checkpoint: Path) -> None:
 def _instead_of(checkpoint: Path) -> str:
     """Return what to do about a damaged checkpoint."""
     older = [path.name for path in _complete(checkpoint.parent) if path.name < checkpoint.name]
-    if checkpoint.name == "best":
+    if checkpoint.name.startswith("best-"):
         return "start a new run with another --out"
     return f"remove {checkpoint.name} to " + (f"use the previous one, {older[-1]}" if older else "start again")
 
@@ -197,10 +205,18 @@ def _damaged(checkpoint: Path) -> UserError:
     return UserError("the checkpoint is damaged", where=checkpoint, hint=_instead_of(checkpoint))
 
 
-def prune(folder: Path, keep: int, needed: int | None = None) -> None:
-    """Remove all but the newest ``keep`` complete checkpoints and that of the step ``needed``, and what a kill left."""
-    for path in _complete(folder)[:-keep]:
-        if path == path_of(folder, needed or 0):
+def prune(folder: Path, keep: int, needed: int | None = None, best: int = 0) -> None:
+    """Remove checkpoints that are not needed any more, and what a kill left.
+
+    Args:
+        folder: the run's ``checkpoints``.
+        keep: number of the newest complete checkpoints to keep.
+        needed: step of a checkpoint to keep as well.
+        best: step of the best weights according to the newest checkpoint; others are removed. 0: there are none.
+    """
+    kept = {path_of(folder, needed or 0), best_of(folder, best)}
+    for path in (*_complete(folder)[:-keep], *folder.glob("best-????????")):
+        if path in kept:
             continue
         removed = path.with_name(f".{path.name}.part")  # renamed first, so that a kill leaves no incomplete checkpoint
         path.rename(removed)

@@ -55,7 +55,7 @@ class TrainingConfig(Config):
     """``auto``: bf16 autocast if the hardware has bf16 matrix products and the encoder supports it, else fp32."""
     seed: int = Field(default=0, ge=0)
     """Seed of the order of batches, input shuffling, masking, dropout and new weights."""
-    temperature: float = Field(default=1.0, gt=0)
+    temperature: float = Field(default=1.0, ge=0.01)
     """Temperature of sampling over languages: 1 is proportional to size, higher values favor small languages."""
     window: int = Field(default=50, ge=1)
     """Number of batches whose records are sorted by length together."""

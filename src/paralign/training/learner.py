@@ -98,7 +98,8 @@ class Learner(nn.Module):
             represent: return the vectors of those objectives' items instead, by name.
 
         Raises:
-            UserError: if an objective does not return a scalar for each loss that it counts, or no loss has a gradient.
+            UserError: if an objective does not return a scalar for each loss that it counts or reads a view that it
+                does not declare, or no loss has a gradient.
         """
         step = Step(self.encoder, batch, self.requests, share)
         objectives = self.objectives_by_name()
@@ -112,6 +113,9 @@ class Learner(nn.Module):
             raise UserError(f"no loss has a gradient: {', '.join(sums)}", hint="do not detach the hidden states")
         if step.encoded:
             encoded = {name for name, _ in step.encoded}
+            if undeclared := sorted(encoded.difference(self._views)):
+                hint = "add it to the objective's `reads`"
+                raise UserError(f"the view {undeclared[0]!r} is read, but no objective declares it", hint=hint)
             view = next(name for name in self._views if name in encoded)
             highest = max(layer for name, layer in step.encoded if name == view)
             self._vectors.append(step.encoded[view, highest].mean().detach())

@@ -121,6 +121,7 @@ class Trainer:
         self.callbacks: list[Callback] = [Alarms()] if callbacks is None else list(callbacks)
         self.log = RunLog(run / "log.jsonl" if self.accelerator.is_main_process else None)
         self.step, self.signal = 0, StopSignal()
+        self.best_step = 0  # step of the best weights on development data; 0: there are none
         self.totals = Totals()
         self.losses_after = CheckpointLosses(config.checkpoint_every)
         self._progress: ProgressLine | None = None
@@ -233,12 +234,14 @@ class Trainer:
         """Keep the current weights as the best of the run."""
         main = self.accelerator.is_main_process
         if main or self.placement.collective:
-            checkpoint.save_best(self.run_dir / "checkpoints", self.learner, writes=main)
+            checkpoint.save_best(self.run_dir / "checkpoints", self.step, self.learner, writes=main)
+        self.best_step = self.step
         self.accelerator.wait_for_everyone()
 
-    def load_best(self) -> None:
-        """Restore the weights that :meth:`save_best` kept last."""
-        checkpoint.load_best(self.run_dir / "checkpoints", self.learner)
+    def load_best(self, step: int) -> None:
+        """Restore the weights that :meth:`save_best` kept at a step."""
+        checkpoint.load_best(self.run_dir / "checkpoints", step, self.learner)
+        self.accelerator.wait_for_everyone()  # the first process may remove them then
 
     # -- checkpoints
 
@@ -246,8 +249,8 @@ class Trainer:
         """Load a checkpoint and return its state."""
         self.module.train()
         state = checkpoint.read_state(newest)
-        if (newest.parent / "best").is_dir():  # it is read only at the end
-            checkpoint.check(newest.parent / "best")
+        if state["best_step"]:  # these weights are read only at the end
+            checkpoint.check(checkpoint.best_of(newest.parent, state["best_step"]))
         if state["data"] != self.batches.fingerprint:
             raise UserError(
                 "the data differ from those this run was started with",
@@ -259,7 +262,7 @@ class Trainer:
             hint = "resume with the same settings, or start a new run with another --out"
             raise UserError(f"settings differ from those the run began with: {changed}", where=newest, hint=hint)
         checkpoint.load(newest, self.learner, self.optimizer)
-        self.step = state["step"]
+        self.step, self.best_step = state["step"], state["best_step"]
         self.lineage = state.get("lineage") or self.lineage  # that of its start, also if the precision is another one
         self.totals.load_state_dict(state["seen"], processes=state["place"]["ranks"] / self.ranks)
         self.losses_after.load_state_dict(state["losses_after"])
@@ -280,12 +283,13 @@ class Trainer:
                 "seen": self.totals.state_dict(),
                 **{callback.name: callback.state_dict() for callback in self.callbacks if callback.name},
                 "losses_after": self.losses_after.state_dict(),
+                "best_step": self.best_step,
                 "log_bytes": self.log.size(),
                 "log_digest": self.log.digest(),
             }
             checkpoint.save(folder, self.step, self.learner, self.optimizer, state, writes=main)
             if main:
-                checkpoint.prune(folder, self.config.keep, self.losses_after.needed())
+                checkpoint.prune(folder, self.config.keep, self.losses_after.needed(), self.best_step)
         self.accelerator.wait_for_everyone()
 
     # -- the loop
