@@ -61,7 +61,7 @@ def test_retrieval_is_that_of_plain_vectors(folder, plain, sides, tmp_path, laye
                 assert row.value == pytest.approx(np.mean(retrieval_loops.hits(x, y, k)), abs=1e-9)
     if layer is None:
         words = text_of(write_report([tmp_path / "run"], tmp_path / "page.html"))[1]
-        assert f"{folder.name} (causal LM, measured only)" in words
+        assert f"{folder.name} (causal LM, evaluation only)" in words
         assert "last piece" in words
 
 
@@ -118,7 +118,7 @@ def test_analyses_of_the_space_are_those_of_plain_vectors(folder, plain, sides, 
         hits = [np.mean(retrieval_loops.hits(x.tolist(), y.tolist(), None)) for x, y in ((en, de), (de, en))]
         assert found["retrieval", "de", layer] == pytest.approx(np.mean(hits))
     words = text_of(write_report([tmp_path / "space", tmp_path / "same"], tmp_path / "page.html"))[1]
-    assert f"{folder.name} (causal LM, measured only)" in words
+    assert f"{folder.name} (causal LM, evaluation only)" in words
     assert f"({'last piece' if pool == 'last' else 'mean pooling'})" in words
 
 

@@ -83,7 +83,7 @@ def test_the_pool_is_that_it_was_aligned_by(make_encoder, tmp_path, objectives, 
 def test_means_that_differ_from_ours_are_announced(base, tmp_path, capsys):
     for pool in ("mean", "cls"):
         out = paralign.export(str(base), tmp_path / pool, pool=pool)
-        assert ("includes special pieces in the mean" in capsys.readouterr().err) == (pool == "mean")
+        assert ("includes special tokens in the mean" in capsys.readouterr().err) == (pool == "mean")
         assert ("special ones included" in (out / "README.md").read_text()) == (pool == "mean")
     paralign.export(str(base), tmp_path / "quiet", pool="mean", quiet=True)
     assert not capsys.readouterr().err

@@ -53,6 +53,17 @@ def run(files, **more):
     return grid.run_grid(files / "out", **given)
 
 
+def test_data_may_have_the_language_of_the_text(finished):
+    """`LANG=PATH`, as in other commands: the cells are those of the path alone."""
+    files = finished.parent
+    given = {"train": f"en={files / 'train.conllu'}", "eval": f"en={files / 'test.conllu'}"}
+    before = (finished / "report-pos.csv").read_bytes()
+    run(files, overrides=ONE, limit=8, resume=True, **given)
+    assert (finished / "report-pos.csv").read_bytes() == before
+    with pytest.raises(UserError, match="the data are in de, the text is in en"):
+        run(files, overrides=ONE, resume=True, **given | {"eval": f"de={files / 'test.conllu'}"})
+
+
 def test_a_grid_runs_every_method_on_every_language_and_resumes(files, monkeypatch):
     sets = (*TINY, 'grid.methods=["mlm-scratch", "align-mlm"]',
             f'grid.languages=["trans+inv", "trans+syn@{files / "hi.json"}"]')  # fmt: skip

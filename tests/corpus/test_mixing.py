@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paralign.corpus.mixing import MixedText, tempered
+from paralign.errors import UserError
+from paralign.runs.settings import run_settings
 from paralign.sources.specs import TextSpec
 
 
@@ -16,6 +18,13 @@ def test_tempered_shares_by_hand():
     assert tempered({"a": 9, "b": 1}, 1.0) == pytest.approx({"a": 0.9, "b": 0.1})
     assert tempered({"a": 9, "b": 1}, 2.0) == pytest.approx({"a": 0.75, "b": 0.25})  # 3 to 1
     assert tempered({"a": 9, "b": 0}, 2.0) == {"a": 1.0, "b": 0.0}
+
+
+def test_the_smallest_temperature_that_is_accepted_can_be_computed():
+    assert tempered(dict.fromkeys(map(str, range(1000)), 1), 0.01)["0"] == pytest.approx(1e-3)
+    assert run_settings("mlm", ["training.temperature=0.01"]).training.temperature == 0.01
+    with pytest.raises(UserError, match="greater than or equal to 0.01"):
+        run_settings("mlm", ["training.temperature=0.001"])
     assert tempered({"a": 0}, 2.0) == {"a": 0.0}
 
 

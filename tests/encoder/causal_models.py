@@ -14,7 +14,7 @@ SHAPE = {
     "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4,
     "num_key_value_heads": 2, "head_dim": 8, "max_position_embeddings": 128,
 }  # fmt: skip
-# Model type: first and last special piece of a sentence, name of the padding piece, kind of pieces, settings.
+# Model type: first and last special token of a sentence, name of the padding piece, kind of pieces, settings.
 CAUSAL: dict[str, tuple[str, str, str, str, dict[str, Any]]] = {
     "llama": ("<|begin|>", "", "", "bytes", SHAPE),
     "qwen2": ("", "", "<|end|>", "bytes", SHAPE),

@@ -48,7 +48,7 @@ def metaspace() -> PreTrainedTokenizerFast:
 
 
 def unigram(texts: list[str]) -> PreTrainedTokenizerFast:
-    """As XLM-R's, trained: special pieces are part of the vocabulary, with the best score."""
+    """As XLM-R's, trained: special tokens are part of the vocabulary, with the best score."""
     backend = Tokenizer(models.Unigram())
     backend.normalizer = normalizers.NFKC()
     backend.pre_tokenizer = pre_tokenizers.Metaspace()
@@ -239,7 +239,7 @@ def test_names_of_special_pieces_in_text_are_text(kind, name):
 
 
 def test_unigram_names_are_segmented_as_if_they_were_not_in_the_vocabulary():
-    """The oracle is a vocabulary without special pieces."""
+    """The oracle is a vocabulary without special tokens."""
     tokenizer = unigram([*TEXTS, *NAMES])
     state = json.loads(tokenizer.backend_tokenizer.to_str())
     special = set(tokenizer.all_special_tokens) - {"<unk>"}
@@ -260,7 +260,7 @@ def test_unigram_names_are_segmented_as_if_they_were_not_in_the_vocabulary():
 
 
 def test_pieces_added_by_the_user_are_kept():
-    """Only special pieces are text; a word that was added to the vocabulary is still one piece."""
+    """Only special tokens are text; a word that was added to the vocabulary is still one piece."""
     tokenizer = unigram([*TEXTS, *NAMES])
     tokenizer.add_tokens(["Kuala Lumpur"])
     (ids, _), (plain, _) = tokenize(tokenizer, ["the Kuala Lumpur </s>", "the Kuala Lumpur"])

@@ -147,7 +147,7 @@ def test_the_card_says_what_remains_of_the_vocabulary(base, tmp_path):
     out = paralign.export(str(base), tmp_path / "out", trim_vocabulary=f"en={text}")
     pieces = len(AutoTokenizer.from_pretrained(out))
     assert (
-        f"| vocabulary | {pieces} of 800 pieces: those of text in en, single characters, special pieces |"
+        f"| vocabulary | {pieces} of 800 pieces: those of text in en, single characters, special tokens |"
         in (out / "README.md").read_text()
     )
     with pytest.raises(UserError, match="the scores of --results were measured with the whole vocabulary"):

@@ -56,7 +56,7 @@ def total(objective, encoder, batch):
 
 
 def rows_of(encoder, batch, name, layer):
-    """The states of each sentence, special pieces excluded."""
+    """The states of each sentence, special tokens excluded."""
     view = batch.view(name)
     with torch.no_grad():
         flat = encoder.encode_layers(view, [layer])[0].flat

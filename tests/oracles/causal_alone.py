@@ -11,7 +11,7 @@ import torch
 
 @torch.no_grad()
 def states_alone(model: Any, tokenizer: Any, text: str) -> tuple[list[int], np.ndarray]:
-    """Return the ids of a text with its special pieces, and the hidden states of all layers. Shape: [L + 1, t, d]."""
+    """Return the ids of a text with its special tokens, and the hidden states of all layers. Shape: [L + 1, t, d]."""
     ids = tokenizer(text)["input_ids"]
     out = model(input_ids=torch.tensor([ids]), output_hidden_states=True, use_cache=False)
     return ids, torch.cat(out.hidden_states).numpy()

@@ -374,7 +374,9 @@ def test_alarms_cost_and_commands(report):
         "device": "cuda (one GPU)",
     }
     assert cost["base-retrieval"]["pairs seen"] == "–"
-    assert "ppa used 1.00 × the pairs, 1.00 × the tokens, 1.38 × the time of control." in text
+    assert (
+        "ppa used 1.00 × the pairs, 1.00 × the tokens read by the trained encoder, 1.38 × the time of control." in text
+    )
     assert "paralign finetune --model runs/ppa-s7/encoder --task pos --seed 2" in page.text
     assert "queue = 32000" in text
 

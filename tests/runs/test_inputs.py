@@ -287,7 +287,7 @@ def write_items(path, start):
 
 
 def test_more_seeds_are_not_averaged_with_results_of_other_data(files):
-    """With one seed the run is finished; a second one would be compared with the first."""
+    """With one seed the run is finished; with two, the second is compared with the first."""
     for index, data in enumerate(("train", "dev", "test")):
         write_items(files / f"{data}.tsv", 100 * index)
     finetune(files)

@@ -108,8 +108,8 @@ class PackedPlan:
     Args:
         lengths: ``[n]`` pieces of each sentence.
         groups: ``[n]`` language of each sentence.
-        row: largest number of pieces in a row, including special pieces.
-        special_pieces: number of special pieces at the start of a row and after each sentence.
+        row: largest number of pieces in a row, including special tokens.
+        special_pieces: number of special tokens at the start of a row and after each sentence.
 
     The other arguments and the errors are those of :class:`BatchPlan`, with rows instead of records.
     """

@@ -22,7 +22,7 @@ class PackedBatch:
             within one.
         sizes: ``[size]`` number of sentences in each row.
         positions: ``[size]`` positions of the rows in the global batch.
-        template: special pieces around sentences.
+        template: special tokens around sentences.
         config: masking.
         seed: seed of the masks.
         epoch: masks differ between epochs.

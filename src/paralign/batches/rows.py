@@ -1,4 +1,4 @@
-"""Rows of pieces, concatenated without padding, and the special pieces around sentences."""
+"""Rows of pieces, concatenated without padding, and the special tokens around sentences."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ViewsConfig(Config):
     mask_share: float = Field(default=0.8, ge=0, le=1)
     """Share of selected pieces replaced by the mask token."""
     random_share: float = Field(default=0.1, ge=0, le=1)
-    """Share of selected pieces replaced by a random non-special piece; the rest stay."""
+    """Share of selected pieces replaced by a random non-special token; the rest stay."""
     whole_words: bool = False
     """Select words instead of pieces, each with ``mask_probability``: all pieces of a word or none."""
     avoid_double_mask: bool = False
@@ -71,7 +71,7 @@ class ViewsConfig(Config):
 
 @dataclass(frozen=True)
 class Template:
-    """The special pieces that a tokenizer puts around sentences.
+    """The special tokens that a tokenizer puts around sentences.
 
     Attributes:
         single: prefix and suffix of a single sentence.
@@ -79,7 +79,7 @@ class Template:
         pair_types: token types of (prefix, first sentence, middle, second sentence, suffix); all 0 for models without
             token types.
         mask_id, pad_id: ids of the mask and padding pieces.
-        special_ids: ids of all special pieces.
+        special_ids: ids of all special tokens.
         vocabulary: number of pieces.
     """
 
@@ -106,7 +106,7 @@ class View:
     Attributes:
         ids: ``[T]`` input ids of the encoder (after masking).
         types: ``[T]`` token types.
-        lengths: ``[B]`` pieces in each row, including special pieces.
+        lengths: ``[B]`` pieces in each row, including special tokens.
         rows: ``[B]`` position in the batch of the record of each row.
         special: ``[T]`` whether the piece belongs to the template.
         masked: ``[M]`` positions in ``ids`` to be predicted.
@@ -127,7 +127,7 @@ class View:
 
     @cached_property
     def starts(self) -> Ints:
-        """``[B]`` where each row begins in ``ids``: the position of its first special piece, [CLS] or <s>."""
+        """``[B]`` where each row begins in ``ids``: the position of its first special token, [CLS] or <s>."""
         return row_starts(self.lengths)
 
 
@@ -187,17 +187,17 @@ def assemble(
 
 
 Part = tuple[int, ...] | tuple[Ints, Ints]
-"""Special pieces, or arrays (records, sides) with the side for each row."""
+"""Special tokens, or arrays (records, sides) with the side for each row."""
 _EMPTY = np.empty(0, np.int64)
 
 
 def assemble_sides(
     parts: Sequence[Part], types: Sequence[int | Ints], rows: int, gather: Callable[[Ints, Ints], Ragged]
 ) -> tuple[Ints, Ints, Ints, npt.NDArray[np.bool_]]:
-    """Like :func:`assemble`, for special pieces and sides of records.
+    """Like :func:`assemble`, for special tokens and sides of records.
 
     Args:
-        parts: special pieces, or records and sides.
+        parts: special tokens, or records and sides.
         types, rows: as for :func:`assemble`.
         gather: returns ids and lengths of sides, for instance :meth:`paralign.corpus.store.TokenStore.gather`.
     """

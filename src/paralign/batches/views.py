@@ -81,7 +81,7 @@ class PairBatch:
         store: the pieces.
         records: ``[size]`` records of this slice.
         positions: ``[size]`` their positions in the global batch.
-        template: special pieces around sentences.
+        template: special tokens around sentences.
         config: masking and shuffling.
         seed: seed of masks and coins.
         epoch: masks and coins differ between epochs.

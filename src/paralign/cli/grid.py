@@ -15,8 +15,8 @@ __all__ = ["command"]
 def command(
     text: Annotated[str, data_option("Text to pretrain on; a treebank for languages derived by syn.")],
     task: Annotated[str, typer.Option(help="Task to fine-tune, one with a head (paralign list tasks).")],
-    train: Annotated[Path, typer.Option(help="Training data of the task in the language of --text.")],
-    eval: Annotated[Path, typer.Option(help="Test data of the task in the language of --text.")],
+    train: Annotated[str, data_option("Training data of the task, in the language of --text.")],
+    eval: Annotated[str, data_option("Test data of the task, in the language of --text.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Output folder.")],
     recipe: Annotated[str, typer.Option(help="Name of a recipe or a TOML file with [grid].")] = "align-mlm-grid",
     overrides: Annotated[list[str] | None, set_option("grid", "the grid")] = None,
@@ -31,7 +31,7 @@ def command(
     \b
     Example:
       paralign grid --text en=smallworld:0-20000 --task pos --out runs/grid \\
-          --train pos-train.conllu --eval pos-test.conllu
+          --train en=pos-train.conllu --eval en=pos-test.conllu
     """
     from paralign.commands.grid import run_grid
     from paralign.console import printable
@@ -42,8 +42,8 @@ def command(
         out,
         text=text,
         task=task,
-        train=str(train),
-        eval=str(eval),
+        train=train,
+        eval=eval,
         recipe=recipe,
         overrides=overrides or [],
         limit=limit,

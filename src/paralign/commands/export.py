@@ -56,11 +56,11 @@ def export(
         model: the encoder: a folder, a name on the hub, or an encoder that comes with paralign.
         out: the folder to create.
         pool: ``cls``, the state of the first piece, or ``mean`` over all pieces (in paralign itself, ``mean`` excludes
-            special pieces). None: that of the model if it is a sentence-transformers folder; the one its objectives
+            special tokens). None: that of the model if it is a sentence-transformers folder; the one its objectives
             were trained with, ``moco`` first; otherwise ``mean``.
         layer: hidden state, from 1, or as in :meth:`paralign.Encoder.layer_number`; layers above it are removed. None:
             the last.
-        trim_vocabulary: texts, ``LANG=PATH``. Pieces that none of them uses are removed, except special pieces and
+        trim_vocabulary: texts, ``LANG=PATH``. Pieces that none of them uses are removed, except special tokens and
             single characters; texts of kept pieces have the same vectors. Empty: nothing is removed.
         results: folders with runs that evaluated this encoder; their main scores are listed in the model card, of the
             layers that remain and of the exported pooling. Scores with ``--map`` or ``layers.reset`` are not those of
@@ -107,7 +107,7 @@ def export(
         whole, tags = len(encoder.tokenizer), ", ".join(dict.fromkeys(spec.language for spec in specs))
         encoder = _trimmed(encoder, specs, lenient=lenient, quiet=quiet)
         pieces = f"{len(encoder.tokenizer):,} of {whole:,} pieces"
-        vocabulary = f"{pieces}: those of text in {tags}, single characters, special pieces"
+        vocabulary = f"{pieces}: those of text in {tags}, single characters, special tokens"
     with atomic_folder(out) as part:
         base: Any = base_of(encoder.model)
         base.save_pretrained(part)
@@ -150,7 +150,7 @@ def export(
     description = "state of the first piece" if pool == "cls" else "mean over pieces"
     description += "" if layer is None else f", layer {kept}"
     if pool == "mean":
-        note = "sentence-transformers includes special pieces in the mean, paralign leaves them out: vectors differ"
+        note = "sentence-transformers includes special tokens in the mean, paralign leaves them out: vectors differ"
         echo(f"note: {note}", quiet=quiet)
     echo(f"{out}  ({description})", quiet=quiet)
     return out

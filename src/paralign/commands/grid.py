@@ -95,8 +95,8 @@ def run_grid(
         out: output folder; another task in the same folder reuses the encoders.
         text: ``LANG=PATH``: plain text, or a treebank if a language is derived by ``syn``.
         task: name of a task with a head.
-        train: path of the training data of the task, in the language of ``text``.
-        eval: path of the test data of the task, in the language of ``text``.
+        train: training data of the task, in the language of ``text``: ``PATH`` or ``LANG=PATH``.
+        eval: test data of the task, given as ``train``.
         recipe: name of a recipe or TOML file with ``[grid]``.
         overrides: settings as ``grid.key=value``.
         limit: number of sentences used of the text, and of items of every data set, the first ones. None: all.
@@ -124,6 +124,7 @@ def run_grid(
         raise UserError(
             f"the text is in {spec.language}", hint="give the original language: the grid derives the others"
         )
+    train, eval = (_path_of(data, spec.language) for data in (train, eval))
     tags = {steps: parse_text(f"{spec.language}~{steps}={spec.path}").language for steps in config.languages}
     _check(config, spec.path, tags, task, train, eval, lenient)
     out = Path(out)
@@ -257,6 +258,22 @@ def _run_cell(
         _finetune(run, encoder, cell.task, train_set, tests, config, limit, quiet)
     if cell.twins is not None:
         _evaluate_twins(cell.twins, encoder, f"{cell.language}:{cell.tag}=pieces")
+
+
+def _path_of(data: str, language: str) -> str:
+    """Return the path of data, given as ``PATH`` or ``LANG=PATH``.
+
+    Raises:
+        UserError: if its language is not that of the text.
+    """
+    tag, separator, path = data.partition("=")
+    if not separator or Path(data).exists():
+        return data
+    if parse_text(data).language != language:
+        raise UserError(
+            f"the data are in {tag}, the text is in {language}", where=data, hint="give both in one language"
+        )
+    return path.strip()
 
 
 def _check(

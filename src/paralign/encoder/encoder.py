@@ -128,7 +128,7 @@ class Encoder(EncodesText, nn.Module):
         Args:
             arch: ``family:LAYERSxWIDTH``, as in ``bert:4x256``; see :data:`paralign.encoder.families.ARCHITECTURES`.
             tokenizer: its tokenizer; a copy is used.
-            max_length: longest row in pieces, special ones included.
+            max_length: maximum sequence length in pieces, special tokens included.
             dropout: dropout of hidden states and attention.
             seed: seed of the weights.
             chunk_cost: see :class:`Encoder`.
@@ -193,7 +193,7 @@ class Encoder(EncodesText, nn.Module):
 
     @property
     def max_pieces(self) -> int:
-        """Length of the longest row the model accepts, special pieces included."""
+        """Maximum sequence length of the model, special tokens included."""
         return hf.max_pieces(self.model, self.tokenizer)
 
     @property
@@ -228,7 +228,7 @@ class Encoder(EncodesText, nn.Module):
     # -- tokenization
 
     def tokenize(self, texts: list[str], language: str | None) -> list[tok.Pieces]:
-        """Tokenize texts, without special pieces and without truncation.
+        """Tokenize texts, without special tokens and without truncation.
 
         Args:
             texts: the texts.

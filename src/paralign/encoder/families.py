@@ -56,7 +56,7 @@ class Architecture:
     type: str
     """Name of the family in transformers."""
     template: str = "bert"
-    """Special pieces around sentences: ``bert`` for [CLS] A [SEP] B [SEP], ``roberta`` for <s> A </s></s> B </s>."""
+    """Special tokens around sentences: ``bert`` for [CLS] A [SEP] B [SEP], ``roberta`` for <s> A </s></s> B </s>."""
     token_types: int = 0
     """Number of token types; 0 if the family has no such setting."""
     feed_forward: float = 4
@@ -201,7 +201,7 @@ def build(
     Args:
         arch: ``family:LAYERSxWIDTH``. Attention heads have size 64, or 32 up to width 128; the feed-forward width is
             four times the width (ModernBERT: 1.5 times).
-        tokenizer: gives the size of the vocabulary and the ids of special pieces.
+        tokenizer: gives the size of the vocabulary and the ids of special tokens.
         max_length: number of positions.
         dropout: dropout of hidden states and attention.
         seed: seed of the weights.

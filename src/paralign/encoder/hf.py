@@ -156,7 +156,7 @@ def compile_layers(model: Any) -> None:
 
 
 def max_pieces(model: Any, tokenizer: Any) -> int:
-    """Return the length of the longest row, special pieces included."""
+    """Return the maximum sequence length, special tokens included."""
     config = model.config
     positions = int(getattr(config, "max_position_embeddings", 0) or 1 << 30)
     positions -= first_position(model)

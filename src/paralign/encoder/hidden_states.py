@@ -54,7 +54,7 @@ class HiddenStates:
         """Return the state at a position of each row, zero for an empty row. Shape: [B, d]."""
         if self.view.lengths.all():
             return self.at(positions)
-        rows = np.flatnonzero(self.view.lengths)  # a tokenizer without special pieces makes none of an empty text
+        rows = np.flatnonzero(self.view.lengths)  # a tokenizer without special tokens makes none of an empty text
         out = self.flat.new_zeros(len(positions), self.flat.shape[1])
         return out.index_copy(0, on_device(rows, out.device), self.at(positions[rows]))
 

@@ -179,8 +179,8 @@ def sentence_view(encoder: EncodesViews, pieces: Pieces, language: str | None) -
     """Return a view of single sentences.
 
     Args:
-        encoder: gives the special pieces around a sentence.
-        pieces: ids of each sentence, without special pieces.
+        encoder: gives the special tokens around a sentence.
+        pieces: ids of each sentence, without special tokens.
         language: their language, for the encoder's maps. None: no particular one.
     """
     prefix, suffix = encoder.template.single
@@ -193,7 +193,7 @@ def sentence_view(encoder: EncodesViews, pieces: Pieces, language: str | None) -
 
 
 def cut_pieces(encoder: EncodesViews, texts: list[str], language: str | None) -> tuple[Pieces, int]:
-    """Return the pieces of texts, cut to the encoder's longest row, and the number of texts that were cut."""
+    """Return the pieces of texts, truncated to the encoder's maximum sequence length, and how many were truncated."""
     longest = encoder.max_pieces - sum(map(len, encoder.template.single))
     pieces = [ids for ids, _ in encoder.tokenize(texts, language)]
     return [p[:longest] for p in pieces], sum(len(p) > longest for p in pieces)
@@ -234,7 +234,7 @@ def sentence_vectors(
         budget: number of padded pieces encoded at once.
 
     Returns:
-        The vectors by pooling, of shape [n, d], and the number of sentences cut to the encoder's longest row.
+        The vectors by pooling, of shape [n, d], and the number of sentences that were truncated.
 
     >>> from paralign.encoder import Encoder
     >>> encoder = Encoder.from_pretrained("paralign-mini")

@@ -1,4 +1,4 @@
-"""Encoding of text in which the names of special pieces (``[MASK]``, ``</s>``) are ordinary characters."""
+"""Encoding of text in which the names of special tokens (``[MASK]``, ``</s>``) are ordinary characters."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _renamed: WeakKeyDictionary[Any, Tokenizer] = WeakKeyDictionary()
 
 
 def encode_text(tokenizer: Any, texts: list[str]) -> list[Encoding]:
-    """Encode texts, without special pieces around them or in them, without padding and without truncation.
+    """Encode texts, without special tokens around them or in them, without padding and without truncation.
 
     A fast tokenizer reads ``[MASK]`` in a text as the mask piece. The option that prevents it
     (``split_special_tokens`` in transformers) is not enough for Unigram models, which find ``</s>`` in their vocabulary
-    again, also after normalization (``＜/s＞``). Such texts are encoded by a copy whose special pieces have names that
+    again, also after normalization (``＜/s＞``). Such texts are encoded by a copy whose special tokens have names that
     cannot occur in text; its ids are the same.
 
     Args:
@@ -59,14 +59,14 @@ def _normalize(backend: Tokenizer, text: str) -> str:
 
 
 def _special_pieces(tokenizer: Any) -> dict[str, int]:
-    """Return the special pieces and their ids."""
+    """Return the special tokens and their ids."""
     named = dict(zip(tokenizer.all_special_tokens, tokenizer.all_special_ids, strict=True))
     added = tokenizer.backend_tokenizer.get_added_tokens_decoder()
     return named | {token.content: number for number, token in added.items() if token.special}
 
 
 def _rename_special_pieces(tokenizer: Any) -> Tokenizer:
-    """Return a copy of the backend in which no text contains the name of a special piece."""
+    """Return a copy of the backend in which no text contains the name of a special token."""
     # A name with a space is not found in text, which is split at spaces or has them replaced.
     names = {name: f"\ufdd0 {name}" for name in _special_pieces(tokenizer)}
     state = json.loads(tokenizer.backend_tokenizer.to_str())
@@ -79,5 +79,5 @@ def _rename_special_pieces(tokenizer: Any) -> Tokenizer:
         model["unk_token"] = names.get(model["unk_token"], model["unk_token"])
     for token in state["added_tokens"]:
         token["content"] = names.get(token["content"], token["content"])
-    state["post_processor"] = None  # it refers to special pieces by name
+    state["post_processor"] = None  # it refers to special tokens by name
     return Tokenizer.from_str(json.dumps(state))

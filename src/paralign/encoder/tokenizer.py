@@ -1,4 +1,4 @@
-"""Tokenizers: batch tokenization with offsets, the template of special pieces, and training on text."""
+"""Tokenizers: batch tokenization with offsets, the template of special tokens, and training on text."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ _WITHOUT_SPACES = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u3
 
 
 def tokenize(tokenizer: Any, texts: list[str], language: str | None = None, *, twin_offset: int = 0) -> list[Pieces]:
-    """Tokenize texts, without special pieces and without truncation; ``[MASK]`` in a text is text.
+    """Tokenize texts, without special tokens and without truncation; ``[MASK]`` in a text is text.
 
     Args:
         tokenizer: a fast tokenizer.
         texts: the texts.
-        language: their language. If it is derived by ``trans``, pieces become their twins, except special pieces and
+        language: their language. If it is derived by ``trans``, pieces become their twins, except special tokens and
             those of an overlap; if it is derived by ``tinv``, the order of pieces is reversed. None: neither.
         twin_offset: difference between the ids of a twin and its piece; 0 without twins.
 
@@ -138,7 +138,7 @@ def tokenizer_id(tokenizer: Any, *, twin_offset: int = 0) -> str:
 
 
 def probe_template(tokenizer: Any, *, types: bool, twin_offset: int = 0) -> Template:
-    """Find the special pieces that a tokenizer puts around one sentence and around two, by trying it.
+    """Find the special tokens that a tokenizer puts around one sentence and around two, by trying it.
 
     Args:
         tokenizer: a fast tokenizer. If it has no padding token, padding has the id 0, which the mask hides; if it has
@@ -147,7 +147,7 @@ def probe_template(tokenizer: Any, *, types: bool, twin_offset: int = 0) -> Temp
         twin_offset: difference between the ids of a twin and its piece; 0 without twins.
 
     Raises:
-        UserError: if the pieces of a sentence do not appear unchanged between the special pieces.
+        UserError: if the pieces of a sentence do not appear unchanged between the special tokens.
     """
     probes = [t for t in ("a", "b", "e", "1", "the") if len(tokenize(tokenizer, [t])[0][0])]
     if len(probes) < 2:
@@ -189,7 +189,7 @@ def _around(ids: list[int], parts: list[list[int]]) -> list[tuple[int, ...]]:
     for part in parts:
         start = next((i for i in range(at, len(ids)) if ids[i : i + len(part)] == part), None)
         if start is None:
-            raise UserError("cannot find the special pieces that the tokenizer puts around two sentences")
+            raise UserError("cannot find the special tokens that the tokenizer puts around two sentences")
         out.append(tuple(ids[at:start]))
         at = start + len(part)
     return [*out, tuple(ids[at:])]
@@ -212,14 +212,14 @@ def train_tokenizer(
     family: str = "bert",
     coverage: float = 1.0,
 ) -> PreTrainedTokenizerFast:
-    """Train a cased tokenizer that keeps accents and has the special pieces of a family.
+    """Train a cased tokenizer that keeps accents and has the special tokens of a family.
 
     Args:
         texts: sentences, read several times, so not an iterator. Equal text gives an equal tokenizer.
         kind: ``wordpiece`` (words split at spaces, punctuation and around CJK characters, as in BERT) or ``bpe``
             (byte-level, without unknown pieces).
         size: number of pieces, special ones included.
-        family: a name in :data:`paralign.encoder.families.ARCHITECTURES`, which determines the special pieces:
+        family: a name in :data:`paralign.encoder.families.ARCHITECTURES`, which determines the special tokens:
             [CLS] A [SEP] B [SEP] for ``bert``, <s> A </s></s> B </s> for ``roberta``.
         coverage: see :class:`TokenizerConfig`.
 
@@ -275,7 +275,7 @@ def _wordpiece(texts: Iterable[str], size: int, names: Mapping[str, str], covera
     """Train WordPiece so that equal text gives an equal vocabulary.
 
     The trainer numbers ``##`` characters in the order of a randomly seeded hash map, and their numbers break ties. So a
-    first pass collects them, and the second one gets them as special pieces with fixed numbers.
+    first pass collects them, and the second one gets them as special tokens with fixed numbers.
     """
     special, unknown = list(names.values()), names["unk"]
     limits: dict[str, Any] = {}

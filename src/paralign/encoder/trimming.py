@@ -57,7 +57,7 @@ def count_pieces(encoder: Encoder, texts: Iterable[str]) -> tuple[Ints, set[str]
 def trim_vocabulary(encoder: Encoder, counts: Ints, characters: set[str]) -> Encoder:
     """Return a copy of an encoder with fewer pieces.
 
-    It keeps the pieces that occur, special pieces, single characters that occur, and the bytes of byte-level
+    It keeps the pieces that occur, special tokens, single characters that occur, and the bytes of byte-level
     tokenizers, in the order of their ids. Texts whose pieces are all kept have the same pieces and the same vectors.
 
     Args:

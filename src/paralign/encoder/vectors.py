@@ -65,12 +65,12 @@ def piece_states(
 ) -> list[torch.Tensor]:
     """Return the hidden states of all pieces of sentences, without dropout.
 
-    A sentence longer than the encoder's longest row is encoded in windows that overlap by half. A piece's state comes
-    from the window in which the piece is farthest from an edge.
+    A sentence longer than the encoder's maximum sequence length is encoded in windows that overlap by half. A piece's
+    state comes from the window in which the piece is farthest from an edge.
 
     Args:
         encoder: the encoder; its training mode is restored.
-        pieces: ids of each sentence, without special pieces.
+        pieces: ids of each sentence, without special tokens.
         language: their language, for the encoder's maps. None: no particular one.
         layers: numbers of the hidden states, 0 for the embeddings.
         half: whether to multiply in bf16 instead of fp32.

@@ -41,7 +41,7 @@ class DenoiseLinksConfig(LayerConfig):
 
 @dataclass(frozen=True)
 class _Sides:
-    """Pieces of the two sentences of each row of a view, special pieces excluded.
+    """Pieces of the two sentences of each row of a view, special tokens excluded.
 
     Attributes:
         positions: positions in the view, of the first and of the second sentences. Shapes: [p] and [r].

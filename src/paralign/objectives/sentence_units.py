@@ -39,7 +39,7 @@ class Units:
     """The units of a view.
 
     Attributes:
-        pieces: positions in the view of the pieces of units, special pieces excluded. Shape: [p].
+        pieces: positions in the view of the pieces of units, special tokens excluded. Shape: [p].
         unit: index of the unit of each piece. Shape: [p].
         sizes: number of units of each row. Shape: [B].
     """

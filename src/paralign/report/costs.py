@@ -64,7 +64,11 @@ def compare_costs(runs: Sequence[Run], controls: set[str]) -> list[str]:
             continue
         parts = [
             f"{treated / control:.2f} × the {what}"
-            for what, key in (("pairs", "pairs_seen"), ("tokens", "tokens_seen"), ("time", "seconds"))
+            for what, key in (
+                ("pairs", "pairs_seen"),
+                ("tokens read by the trained encoder", "tokens_seen"),
+                ("time", "seconds"),
+            )
             if (treated := _mean(by_system[label], key)) and (control := _mean(by_system[reference], key))
         ]
         if parts:

@@ -35,7 +35,7 @@ __all__ = [
     "saved_task",
 ]
 
-_CAUSAL = " (causal LM, measured only)"
+_CAUSAL = " (causal LM, evaluation only)"
 """Added to the names of causal language models in tables."""
 
 

@@ -167,8 +167,8 @@ def _evaluation(scores: Sequence[Measurement], pool: str) -> str:
         return "Not evaluated: `paralign export --results RUNS` lists the scores of runs that evaluated this encoder."
     head = "| task | trained on | data | split | language | metric | vectors | items | score |"
     head += "\n|---|---|---|---|---|---|---|---:|---:|"
-    # Special pieces are part of the mean in sentence-transformers.
-    note = "\n\nMeasured with paralign, whose mean leaves out special pieces." if pool == "mean" else ""
+    # Special tokens are part of the mean in sentence-transformers.
+    note = "\n\nMeasured with paralign, whose mean leaves out special tokens." if pool == "mean" else ""
     lines = []
     for (line, scaled, _), of_seeds in values.items():
         mean = fmean(of_seeds.values())

@@ -30,8 +30,8 @@ class PairConfig(TaskConfig):
     """Settings of sentence-pair classification."""
 
     max_pieces: int = Field(default=128, ge=8)
-    """Longest row, special pieces included (Pan et al. 2021, section 3.4). The longer sentence is cut first; cuts are
-    counted."""
+    """Maximum sequence length, special tokens included (Pan et al. 2021, section 3.4). The longer sentence is truncated
+    first; truncated rows are counted."""
 
 
 class Classification(LabelTask):

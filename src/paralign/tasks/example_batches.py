@@ -29,8 +29,8 @@ class Example:
     """One row for the encoder, with labels.
 
     Attributes:
-        pieces: piece ids of one text or of two, without special pieces; all rows of a task have the same number.
-        targets: positions in the row whose states the head reads; special pieces count, so [CLS] is 0. Shape: [m].
+        pieces: piece ids of one text or of two, without special tokens; all rows of a task have the same number.
+        targets: positions in the row whose states the head reads; special tokens count, so [CLS] is 0. Shape: [m].
         labels: labels of the targets. Shape: [m] or [m, k].
         item: index of the item the row belongs to; a long item has several rows.
         note: anything the task needs to compute the answer; it is not stored for training.
@@ -64,7 +64,7 @@ def example_view(encoder: Encoder, examples: Sequence[Example], language: str | 
     Its ``masked`` are the targets of all rows, shape: [M], and its ``labels`` theirs, shape: [M] or [M, k].
 
     Args:
-        encoder: gives the special pieces.
+        encoder: gives the special tokens.
         examples: the rows.
         language: their language, for the encoder's maps. None: several, and in training.
     """
@@ -150,7 +150,7 @@ class ExampleBatches:
     """Batches of rows for training, in an order that depends only on the seed.
 
     Args:
-        encoder: gives the special pieces.
+        encoder: gives the special tokens.
         records: groups of rows that share a batch, as code-switched examples do; usually one row each.
         training: batch size (in rows), seed and window.
 

@@ -58,8 +58,8 @@ class Analysis(NamedTuple):
 class Parsing(SupervisedTask):
     """Dependency parsing: LAS and UAS on gold words as in the CoNLL 2018 shared task (Zeman et al. 2018).
 
-    A sentence longer than the encoder's longest row is encoded in windows of consecutive words. Heads in other windows
-    are not learned; :func:`join_windows` joins the predictions to one tree.
+    A sentence longer than the encoder's maximum sequence length is encoded in windows of consecutive words. Heads in
+    other windows are not learned; :func:`join_windows` joins the predictions to one tree.
     """
 
     name: ClassVar[str] = "parsing"
@@ -91,7 +91,7 @@ class Parsing(SupervisedTask):
         return BiaffineHead(encoder, config.relations, arc=config.arc, relation=config.relation, dropout=config.dropout)
 
     def examples(self, encoder: Encoder, items: Sequence[Tree], language: str | None) -> list[Example]:
-        """Return one row for each sentence, or several for one longer than the encoder's longest row."""
+        """Return one row for each sentence, or several for one longer than the encoder's maximum sequence length."""
         number = {name: k for k, name in enumerate(self.config.relations)}
         rows = []
         for index, start, row in word_rows(encoder, items, language, self.cut):

@@ -43,7 +43,7 @@ class AnswerConfig(TaskConfig):
     """Settings of question answering. Defaults are those of BERT on SQuAD (Devlin et al. 2019)."""
 
     max_pieces: int = Field(default=384, ge=16)
-    """Maximum sequence length, special pieces included, at most the encoder's. Longer contexts are encoded in
+    """Maximum sequence length, special tokens included, at most the encoder's. Longer contexts are encoded in
     windows."""
     stride: int = Field(default=128, ge=1)
     """Number of context pieces from the start of a window to the start of the next (``doc_stride`` in BERT's script,

@@ -32,7 +32,7 @@ class SpanHead(TaskHead):
     are the positions where the answer starts and ends, both 0 ([CLS]) if the row does not contain it.
 
     Loss ``span``, a mean over rows: the mean of the two cross-entropies over the candidates of a row, without dropout,
-    as in BERT (Devlin et al. 2019, section 4.2). Unlike there, the question and special pieces, which cannot be part of
+    as in BERT (Devlin et al. 2019, section 4.2). Unlike there, the question and special tokens, which cannot be part of
     an answer, are not candidates.
 
     Args:

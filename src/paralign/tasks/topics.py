@@ -29,7 +29,7 @@ class TopicConfig(TaskConfig):
     """Settings of topic classification."""
 
     max_pieces: int = Field(default=164, ge=4)
-    """Maximum sequence length, special pieces included, at most the encoder's. Longer sentences are truncated, and
+    """Maximum sequence length, special tokens included, at most the encoder's. Longer sentences are truncated, and
     counted."""
     labels: tuple[str, ...] = ()
     """Names of the topics; by default those of the training data."""

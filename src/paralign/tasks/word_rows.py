@@ -35,7 +35,7 @@ def word_rows(
     """Yield rows that contain every word once; long sentences are split between words.
 
     Args:
-        encoder: the encoder, for its tokenizer and longest row.
+        encoder: the encoder, for its tokenizer and maximum sequence length.
         sentences: the sentences.
         language: their language. None: no particular one.
         cut: counts sentences that had to be shortened or changed, by reason.

@@ -31,10 +31,10 @@ class CorpusBatches:
 
     Args:
         store: the corpus.
-        template: the special pieces that the encoder's tokenizer adds.
+        template: the special tokens that the encoder's tokenizer adds.
         views: settings of masking and shuffling.
         training: batch size, seed, window and temperature.
-        longest: maximum number of pieces of a row, special pieces included.
+        longest: maximum number of pieces of a row, special tokens included.
         links: word links of the pairs. None: no objective needs them.
         translations: translations of pieces. None: no objective needs them.
 
