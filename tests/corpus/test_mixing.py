@@ -23,7 +23,7 @@ def test_tempered_shares_by_hand():
 def test_the_smallest_temperature_that_is_accepted_can_be_computed():
     assert tempered(dict.fromkeys(map(str, range(1000)), 1), 0.01)["0"] == pytest.approx(1e-3)
     assert run_settings("mlm", ["training.temperature=0.01"]).training.temperature == 0.01
-    with pytest.raises(UserError, match="greater than or equal to 0.01"):
+    with pytest.raises(UserError, match=r"greater than or equal to 0\.01"):
         run_settings("mlm", ["training.temperature=0.001"])
     assert tempered({"a": 0}, 2.0) == {"a": 0.0}
 

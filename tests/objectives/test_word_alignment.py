@@ -152,11 +152,50 @@ def test_a_record_that_occurs_twice_is_no_negative_of_itself(store, make_encoder
     assert coins == {True, False}
 
 
+@pytest.mark.parametrize("negatives", ["other", "both"])
+def test_words_of_pairs_that_share_a_sentence_are_not_negatives(negatives):
+    """An English sentence with its German and its French translation, one pair swapped, and a pair of other text."""
+    draw = np.random.default_rng(3)
+    texts = [(1, 2), (3, 1), (4, 5)]
+    links = [(pair, draw.integers(3), draw.integers(3), *texts[pair]) for pair in (0, 2, 1, 0, 2, 1, 1)]
+    identities = np.array(list(dict.fromkeys(links)))
+    vectors = torch.nn.functional.normalize(torch.randn(len(identities), 2, 4, dtype=torch.double), dim=2)
+    losses, _ = word_contrastive.word_contrastive_loss(
+        *vectors.unbind(1), temperature=0.3, negatives=negatives, identities=identities
+    )
+    rows = identities.tolist()
+
+    def are_related(a, b, own, other):
+        """Whether the word `other` of b is no negative of the word `own` of a."""
+        if a[0] != b[0]:
+            return bool(set(a[3:]) & set(b[3:]))
+        if own != other:
+            return [a[0], a[own], b[other]] in [[c[0], c[own], c[other]] for c in rows]
+        mates = [{c[3 - own] for c in rows if c[0] == link[0] and c[own] == link[own]} for link in (a, b)]
+        return bool(mates[0] & mates[1])
+
+    for n, a in enumerate(rows):
+        expected = 0.0
+        for own, other in ((1, 2), (2, 1)):
+            mine, its = vectors[n, own - 1], vectors[n, other - 1]
+            terms = [float(mine @ its) / 0.3]
+            sides = (other, own) if negatives == "both" else (other,)
+            for side in sides:
+                terms += [
+                    float(mine @ vectors[m, side - 1]) / 0.3
+                    for m, b in enumerate(rows)
+                    if not are_related(a, b, own, side)
+                ]
+            expected += (torch.tensor(terms).logsumexp(0).item() - terms[0]) / 2
+        assert float(losses[n]) == pytest.approx(expected, rel=1e-5)
+
+
 def test_many_links_are_compared_in_blocks_that_are_not_kept_for_the_backward_pass(encoder, monkeypatch):
     kind = find_objective("word_contrastive")
     objective = kind(kind.Config(), encoder)
     n, vectors = 50, torch.nn.functional.normalize(torch.randn(50, 2, 4), dim=2).requires_grad_()
-    identities = np.stack([np.arange(n) // 7, np.arange(n) // 7, np.arange(n) % 3, np.arange(n) % 4], 1)
+    pair = np.arange(n) // 7
+    identities = np.stack([pair, np.arange(n) % 3, np.arange(n) % 4, pair % 5, 100 + pair], 1)  # some share a sentence
     outcomes = []
     for entries in (n * n, 8 * n):
         monkeypatch.setattr(word_contrastive, "_ENTRIES", entries)

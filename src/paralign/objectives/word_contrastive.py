@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from paralign.batches.rows import row_hashes
 from paralign.batches.views import Batch, linked_words
 from paralign.device import on_device
 from paralign.objectives.base import LayerConfig, ObjectiveConfig, Step
@@ -42,8 +43,9 @@ class WordContrast(GlobalObjective):
     """Contrastive word alignment (Wu and Dredze 2020, section 3.3): cosines of contextual vectors over a temperature.
 
     For every link and in both directions, the translation of a word is distinguished from the other linked words of the
-    global batch. Other translations of the word, and words that share a translation with it, are not negatives. The
-    vector of a word is the mean of the hidden states of its pieces.
+    global batch. Other translations of the word, and words that share a translation with it, are not negatives, nor are
+    the words of other pairs that contain one of its sentences (equal pieces), on either side. The vector of a word is
+    the mean of the hidden states of its pieces.
 
     Reads ``first`` and ``second``. Loss ``word_contrastive``, a mean over links of the mean of both directions.
     """
@@ -64,15 +66,15 @@ class WordContrast(GlobalObjective):
         return F.normalize(torch.stack(vectors, 1), dim=2)
 
     def identify(self, batch: Batch) -> Ints:
-        """Return for each link the record, its position in the global batch, and both words in the pair. Shape: [n, 4].
-
-        A record that occurs twice in a batch, by temperature sampling, is no negative of itself.
+        """Return for each link the position of its pair in the global batch, both words in the pair, and a hash of both
+        sentences. Shape: [n, 5].
         """
         linked = linked_words(batch, "first", "second")
         words = linked_word_ids(linked)
         starts = (batch.view(name).starts[linked.rows] for name in self.reads)
         inside = (ids - start for ids, start in zip(words, starts, strict=True))
-        return np.stack([batch.ids[linked.rows], batch.positions[linked.rows], *inside], 1)
+        texts = (row_hashes(batch.view(name))[linked.rows] for name in self.reads)
+        return np.stack([batch.positions[linked.rows], *inside, *texts], 1)
 
     def losses(self, vectors: Tensor, identities: Ints) -> Tensor:
         """Return the mean cross-entropy of both directions of each link."""
@@ -106,8 +108,9 @@ def word_contrastive_loss(
         second: that of the second word. Shape: [n, d].
         temperature: divides the cosines.
         negatives: ``other``: the words of the other side; ``both``: of both sides.
-        identities: record, position in the batch and number of both words of each link; translations of the same word,
-            and words that share a translation, are not negatives. None: all words are different. Shape: [n, 4].
+        identities: position of the pair in the batch, number of both words in it, and a hash of both sentences, for
+            each link. Translations of the same word, words that share a translation, and words of pairs that share a
+            sentence are not negatives. None: all words are different. Shape: [n, 5].
 
     Returns:
         The loss of each link, and the share of the two directions in which the translation is the most similar word,
@@ -118,7 +121,7 @@ def word_contrastive_loss(
     (True, [1.0, 1.0])
     """
     n = len(first)
-    related = _related(np.arange(n)[:, None].repeat(4, 1) if identities is None else identities)
+    related = _related(np.arange(n)[:, None].repeat(5, 1) if identities is None else identities)
     loss, correct = first.new_zeros(n), first.new_zeros(n)
     rows = max(1, _ENTRIES // max(1, n))
     for sides, pairs in zip(((first, second), (second, first)), related, strict=True):
@@ -166,25 +169,56 @@ def _related(identities: Ints) -> list[tuple[Pairs, Pairs]]:
     """Return for each direction the pairs of links that are not negatives of each other.
 
     Args:
-        identities: record, position in the batch and both words of each link. Shape: [n, 4].
+        identities: position in the batch, both words and both sentences of each link. Shape: [n, 5].
 
     Returns:
         For the first and the second word as query, pairs (i, j), i ≠ j, where the other word of link j is also a
         translation of the query of link i; and pairs where the queries of i and j share a translation, i = j included.
-        Both contain all pairs of links of the same record at different positions, whose sides may be swapped.
+        Both contain all pairs of links of different positions that share a sentence.
     """
-    order = np.argsort(identities[:, 0], kind="stable")
-    _, sizes = np.unique(identities[:, 0], return_counts=True)
-    # All i and j of the same record; words of different records are never related.
-    times = np.repeat(sizes, sizes)
-    i, j = np.repeat(order, times), order[ranges(np.repeat(row_starts(sizes), sizes), times)]
-    words = [np.unique(identities[:, [1, side]], axis=0, return_inverse=True)[1].reshape(-1) for side in (2, 3)]
-    repeated = identities[i, 1] != identities[j, 1]
+    position = identities[:, 0]
+    i, j = _within(position)  # words of different sentences are not related otherwise
+    apart = _sharing_a_sentence(position, identities[:, 3:])
+    words = [np.unique(identities[:, [0, side]], axis=0, return_inverse=True)[1].reshape(-1) for side in (1, 2)]
     base = len(identities) + 1
     out = []
     for own, other in (words, words[::-1]):
-        translates = np.isin(own[i] * base + other[j], own * base + other) & (i != j) | repeated
+        translates = np.isin(own[i] * base + other[j], own * base + other) & (i != j)
         together = own[i] * base + own[j]
-        shares = np.isin(together, together[other[i] == other[j]]) | repeated
-        out.append(((i[translates], j[translates]), (i[shares], j[shares])))
+        shares = np.isin(together, together[other[i] == other[j]])
+        out.append((_joined((i[translates], j[translates]), apart), _joined((i[shares], j[shares]), apart)))
     return out
+
+
+def _joined(one: Pairs, other: Pairs) -> Pairs:
+    return np.concatenate([one[0], other[0]]), np.concatenate([one[1], other[1]])
+
+
+def _within(groups: Ints) -> Pairs:
+    """Return all ordered pairs of items of the same group, each with itself included.
+
+    >>> i, j = _within(np.array([7, 5, 7]))
+    >>> list(zip(i.tolist(), j.tolist()))
+    [(1, 1), (0, 0), (0, 2), (2, 0), (2, 2)]
+    """
+    order = np.argsort(groups, kind="stable")
+    _, sizes = np.unique(groups, return_counts=True)
+    times = np.repeat(sizes, sizes)
+    return np.repeat(order, times), order[ranges(np.repeat(row_starts(sizes), sizes), times)]
+
+
+def _sharing_a_sentence(position: Ints, texts: Ints) -> Pairs:
+    """Return all pairs of links of different positions that have a sentence in common, on either side.
+
+    Args:
+        position: position in the batch of each link. Shape: [n].
+        texts: hash of both its sentences. Shape: [n, 2].
+    """
+    order = np.argsort(position, kind="stable")
+    _, first, sizes = np.unique(position, return_index=True, return_counts=True)
+    i, j = (entry // 2 for entry in _within(texts[first].reshape(-1)))  # two texts of each position
+    a, b = np.unique(np.stack([i, j])[:, i != j], axis=1)
+    starts = row_starts(sizes)
+    links = order[ranges(starts[a], sizes[a])]  # of a, for each b
+    b = np.repeat(b, sizes[a])
+    return np.repeat(links, sizes[b]), order[ranges(starts[b], sizes[b])]
