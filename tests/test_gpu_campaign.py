@@ -36,14 +36,12 @@ def run(out: Path, *words: str) -> tuple[list[dict[str, Any]], str]:
 
 
 def test_a_second_call_measures_nothing_again(tmp_path):
-    few = ("--only", "step", "--match", "ppa", "equal-losses")
+    few = ("--only", "step", "--match", "peak")
     lines, output = run(tmp_path, *few)
     latest = {(line["stage"], line["name"]): line for line in lines}
     skipped = [(key, line["reason"]) for key, line in latest.items() if line["status"] != "measured"]
     assert not skipped
-    assert {("step", "ppa"), ("step", "equal-losses")} <= set(latest)
-    assert max(latest["step", "equal-losses"]["value"].values()) < 1e-4
-    assert latest["step", "ppa"]["value"]["pairs_per_s"]["median"] > 0
+    assert any("peak" in name for _, name in latest)
     assert all(name in output for _, name in latest)
     again, _ = run(tmp_path, *few)
     assert again == lines
@@ -60,15 +58,17 @@ def test_every_stage_has_its_lines(tmp_path):
     assert all(f"{line['name']}: " in output for line in lines)
 
 
-def test_stages_that_are_stopped_or_not_started_are_listed(tmp_path):
-    lines, output = run(tmp_path, "--only", "step", "words", "--seconds", "1.5")
-    assert [(line["stage"], line["name"], line["status"]) for line in lines] == [
-        ("step", "*", "skipped"),
-        ("words", "*", "skipped"),
+def test_stages_that_are_stopped_or_not_started_are_listed(tmp_path, monkeypatch, capsys):
+    runner = importlib.import_module("runner")
+    monkeypatch.setattr(runner.wheels, "install", lambda *_: None)
+    monkeypatch.setattr(runner, "_run", lambda *_: time.sleep(0.6) or "stopped after 1 s")
+    assert runner.run(None, tmp_path, 1.5, True, ["step", "words"]) == 1
+    lines = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [(line["stage"], line["name"], line["status"], line["reason"]) for line in lines] == [
+        ("step", "*", "skipped", "stopped after 1 s"),
+        ("words", "*", "skipped", "no time left for this stage"),
     ]
-    assert "stopped after" in lines[0]["reason"]
-    assert "no time left" in lines[1]["reason"]
-    assert "no time left" in output
+    assert "no time left" in capsys.readouterr().out
 
 
 # -- one stage

@@ -36,6 +36,11 @@ def folder(request, sentences, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def llama(sentences, tmp_path_factory):
+    return save_causal("llama", sentences, tmp_path_factory.mktemp("causal") / "llama", "right")
+
+
+@pytest.fixture(scope="module")
 def plain(folder):
     return AutoModel.from_pretrained(folder, attn_implementation="eager").eval(), AutoTokenizer.from_pretrained(folder)
 
@@ -186,8 +191,8 @@ POS = ["--task", "pos", "--train", "en=smallworld:0-10", "--eval", "de=smallworl
     ],
     ids=lambda command: "-".join(word for word in command[:2] if word[0] not in "-{"),
 )  # fmt: skip
-def test_other_commands_refuse_them_in_one_line(command, folder, tmp_path, capsys):
-    arguments = [word.format(model=folder) if "{" in word else word for word in command]
+def test_other_commands_refuse_them_in_one_line(command, llama, tmp_path, capsys):
+    arguments = [word.format(model=llama) if "{" in word else word for word in command]
     assert main([*arguments, "--out", str(tmp_path / "out"), "--quiet"]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1, lines

@@ -547,10 +547,11 @@ def test_a_cell_is_stopped_at_the_deadline_and_no_other_begins(handler):
         ran.append(name)
         time.sleep(seconds)
 
-    cells = [Cell(name, wait, {"name": name, "seconds": s}) for name, s in (("a", 0), ("b", 60), ("c", 0))]
+    # The deadline is far enough away for the first cell to end on any machine; the second one sleeps until it is over.
+    cells = [Cell(name, wait, {"name": name, "seconds": s}) for name, s in (("a", 0), ("b", 600), ("c", 0))]
     before = signal.signal(signal.SIGINT, handler)
     try:
-        outcomes = list(run_cells(cells, lambda line: None, deadline=time.time() + 0.5))
+        outcomes = list(run_cells(cells, lambda line: None, deadline=time.time() + 2))
     finally:
         signal.signal(signal.SIGINT, before)
     assert [outcome.status for outcome in outcomes] == ["done", "stopped"]

@@ -395,7 +395,6 @@ def test_smoothing_keeps_lines_and_reduces_noise():
     assert _smooth(line) == pytest.approx(line), "a centered mean of a line is the line"
     noise = np.random.default_rng(0).normal(size=100)
     assert np.std(_smooth(line + noise) - line) < 0.5 * np.std(noise)
-    assert _smooth(line[:5]) is not None
     assert list(_smooth(line[:5])) == list(line[:5]), "short curves are shown as they are"
     line[50] = np.nan
     assert np.flatnonzero(np.isnan(_smooth(line))).tolist() == [50], "a gap stays a gap, and no more"

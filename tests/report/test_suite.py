@@ -1,7 +1,6 @@
 """The page of a suite: scores of tasks, the overall score and its interval, against hand-made items."""
 
 import csv
-import math
 from types import MappingProxyType
 
 import numpy as np
@@ -342,7 +341,6 @@ def test_two_bases_are_each_compared_with_their_control(tmp_path):
     for base, shown in (("a", rows[1]), ("b", rows[3])):
         scores = [np.mean([mean_of(items_of(base, s, "de", k)) for k in (0, 1)]) for s in ("ppa", "control")]
         assert f"{100 * (scores[0] - scores[1]):+.1f}" in shown[1]
-        assert math.isfinite(scores[0])
 
 
 @pytest.mark.parametrize(("metric", "kind"), [("accuracy", "pos"), ("aer", "alignment")])

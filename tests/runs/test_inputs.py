@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import paralign
-from paralign.corpus.shard_plan import other_files, source_file
+from paralign.corpus.shard_plan import text_sources
 from paralign.errors import UserError
 from paralign.runs.corpus import check_same_text
 from paralign.runs.folder import RunFolder
@@ -84,8 +84,7 @@ def test_the_store_of_an_earlier_attempt_is_of_the_same_text(tmp_path, monkeypat
         Path(name).write_text(f"{name}\n")
     specs = [parse_pairs(built)]
     entry = {"spec": built, "languages": list(specs[0].languages)}
-    entry |= {"files": [source_file(path) for path in specs[0].paths]}
-    entry |= {"others": [source_file(path) for path in other_files(specs[0])]}
+    entry |= text_sources(specs[0])
     store = SimpleNamespace(meta={"filter": {}, "specs": [entry], "tokenized": False}, path=tmp_path / "corpus")
     check_same_text(store, specs, tokenized=False, resumed=False)
     with pytest.raises(UserError, match=message):
@@ -95,7 +94,7 @@ def test_the_store_of_an_earlier_attempt_is_of_the_same_text(tmp_path, monkeypat
 
 
 def test_a_store_of_standard_input_is_used_again_only_by_a_resumed_run(tmp_path):
-    entry = {"spec": "en-de=-", "languages": ["en", "de"], "files": [{"path": "-"}], "others": []}
+    entry = {"spec": "en-de=-", "languages": ["en", "de"], "files": [{"path": "-"}]}
     store = SimpleNamespace(meta={"filter": {}, "specs": [entry], "tokenized": False}, path=tmp_path / "corpus")
     check_same_text(store, [parse_pairs("en-de=-")])
     with pytest.raises(UserError, match=r"cannot be compared with that of an earlier attempt.*--corpus .*/corpus for"):

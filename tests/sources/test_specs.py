@@ -41,13 +41,25 @@ def test_paths_behind_a_spec(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["", "en-de", "=x", "en-de=", "en-de=  ", "en=x", "en-=x", "-de=x", "en-zh-CN=x", "en-en=x", "en-eng=x",
-     "en-xx=x", "en:de:fr=x", "en-de=a,", "en-de=a,b,c", "en-de=smallworld:9-5", "en-de=smallworld:x"],
-)  # fmt: skip
-def test_bad_pairs(text: str) -> None:
-    with pytest.raises(UserError):
-        parse_pairs(text)
+    ("texts", "message"),
+    [
+        (("", "=x"), "no language before the path in .* .write SOURCE-TARGET=PATH"),
+        (("en-de",), "no language before the path in .* .write SOURCE-TARGET=PATH"),
+        (
+            ("en=x", "en-=x", "-de=x", "en-zh-CN=x", "en:de:fr=x"),
+            "cannot read the languages in .* .write SOURCE-TARGET",
+        ),
+        (("en-de=", "en-de=  "), "no path after '=' in"),
+        (("en-en=x", "en-eng=x"), r"the two languages of .* are the same \(en\)"),
+        (("en-xx=x",), "unknown language 'xx'"),
+        (("en-de=a,", "en-de=a,b,c"), "two files are needed, not 'a,"),
+        (("en-de=smallworld:9-5", "en-de=smallworld:x"), "cannot read the range in 'smallworld:"),
+    ],
+)
+def test_bad_pairs(texts: tuple[str, ...], message: str) -> None:
+    for text in texts:
+        with pytest.raises(UserError, match=message):
+            parse_pairs(text)
 
 
 def test_the_same_file_for_both_sides(tmp_path: Path) -> None:
@@ -63,8 +75,17 @@ def test_text() -> None:
     assert parse_text("german=news.de") == TextSpec("de", "news.de")
     assert parse_text("zh-CN=x") == TextSpec("zh", "x")
     assert parse_text("pt-BR=x") == parse_text("PT-br=x") == TextSpec("pt", "x")
-    for bad in ("en", "=x", "en=", "xx=y", "en=smallworld:3-3", "en-de=x", "eng-deu=x"):
-        with pytest.raises(UserError):
+    for bad, message in (
+        ("en", "no language before the path in 'en' .write LANGUAGE=PATH"),
+        ("news.de.txt", r"no language before the path in .* \(did you mean de=news\.de\.txt\?\)"),
+        ("=x", "no language before the path"),
+        ("en=", "no path after '='"),
+        ("xx=y", "unknown language 'xx'"),
+        ("en=smallworld:3-3", "cannot read the range"),
+        ("en-de=x", "one language is needed, and 'en-de=x' has two"),
+        ("eng-deu=x", "unknown language 'eng-deu'"),
+    ):
+        with pytest.raises(UserError, match=message):
             parse_text(bad)
     with pytest.raises(UserError, match=r"'pt-br=x' has two \(write pt=x, or pt-BR=x if BR is a region\)$"):
         parse_text("pt-br=x")

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from paralign.corpus.clean import FilterConfig, nothing_left, sides_are_comparable
 from paralign.corpus.deduplicate import Hashes, HashSet, SortedHashes, hash_texts, sentence_hashes
-from paralign.corpus.shard_plan import ItemRange, Shard, other_files, source_file
+from paralign.corpus.shard_plan import ItemRange, Shard, text_sources
 from paralign.corpus.store import SCHEMA, TokenStore
 from paralign.digests import write_digests
 from paralign.errors import UserError
@@ -369,8 +369,7 @@ class _Build:
                 "languages": list(spec.languages),
                 "kept": self.kept_by[number],
                 "dropped": dict(sorted(self.dropped[number].items())),
-                "files": self.shard.files[number] if self.shard else [source_file(path) for path in spec.paths],
-                **({} if self.shard else {"others": [source_file(path) for path in other_files(spec)]}),
+                **(self.shard.sources[number] if self.shard else text_sources(spec)),
             }
             for number, spec in enumerate(self.specs)
         ]

@@ -101,7 +101,7 @@ def join_shards(folder: Path, plan: ShardPlan) -> TokenStore:
         "tokenizer": plan.content["tokenizer"],
         "fingerprint": fingerprint.hexdigest(),
         "filter": plan.content["filter"],
-        "tokenized": plan.content["tokenized"],
+        "tokenized": shards[0].meta.get("tokenized", False),
         "specs": specs,
         "plan": plan.digest,
         "shards": entries,
@@ -158,5 +158,5 @@ def _spec(parts: Sequence[dict[str, Any]], change: Counter[str]) -> dict[str, An
     for counts in (*(part["dropped"] for part in parts), change):
         dropped.update(counts)
     kept = sum(part["kept"] for part in parts) + dropped.pop("kept", 0)
-    first = {key: parts[0][key] for key in ("spec", "languages")}
-    return {**first, "kept": kept, "dropped": dict(sorted((+dropped).items())), "files": parts[0]["files"]}
+    counts = {"kept": kept, "dropped": dict(sorted((+dropped).items()))}
+    return {key: counts.get(key, value) for key, value in parts[0].items()}

@@ -29,7 +29,7 @@ from paralign.sources.specs import (
     smallworld_range,
 )
 
-__all__ = ["MAX_SHARDS", "ItemRange", "Shard", "ShardPlan", "other_files", "parse_shard", "source_file"]
+__all__ = ["MAX_SHARDS", "ItemRange", "Shard", "ShardPlan", "other_files", "parse_shard", "text_sources"]
 
 ItemRange = tuple[int, int | None] | None
 """The first pair (or sentence) of a text that belongs to a shard, and the one after its last, ``None`` if the shard has
@@ -47,13 +47,13 @@ class Shard:
         number: of the shard, from 1.
         plan: digest of the plan it belongs to.
         ranges: its part of each text.
-        files: for each text its files, as in ``meta.json``.
+        sources: for each text its :func:`text_sources`.
     """
 
     number: int
     plan: str
     ranges: tuple[ItemRange, ...]
-    files: tuple[list[dict[str, Any]], ...]
+    sources: tuple[dict[str, list[dict[str, Any]]], ...]
 
 
 def parse_shard(text: str) -> tuple[int, int]:
@@ -79,6 +79,12 @@ def source_file(path: str) -> dict[str, Any]:
 def other_files(spec: PairSpec | TextSpec) -> list[str]:
     """Return the files that a text depends on beside those of its sides: word orders, and a dataset in a folder."""
     return [path for path, _ in each_file(data_paths([spec])) if path not in spec.paths]
+
+
+def text_sources(spec: PairSpec | TextSpec) -> dict[str, list[dict[str, Any]]]:
+    """Return the ``files`` of a text and, if there are any, the ``others`` that it depends on, as in ``meta.json``."""
+    others = [source_file(path) for path in other_files(spec)]
+    return {"files": [source_file(path) for path in spec.paths]} | ({"others": others} if others else {})
 
 
 class ShardPlan:
@@ -119,10 +125,9 @@ class ShardPlan:
             entry: dict[str, Any] = {"spec": str(spec), "languages": list(spec.languages)}
             if counts:
                 entry["items"] = _count(spec, lenient)  # a missing file is an error here
-                entry["files"] = [source_file(path) for path in spec.paths]
-            others = other_files(spec)
-            if others:
-                entry["others"] = [source_file(path) if counts else {"path": path} for path in others]
+                entry |= text_sources(spec)
+            elif others := other_files(spec):
+                entry["others"] = [{"path": path} for path in others]
             texts.append(entry)
         content = {"schema": 1, "shards": shards, **facts, "texts": texts}
         return cls(json.loads(json.dumps(content)))
@@ -203,8 +208,10 @@ class ShardPlan:
     def shard(self, number: int) -> Shard:
         """Return a shard, by its number from 1."""
         items = [text["items"] for text in self.content["texts"]]
-        files = tuple(text["files"] for text in self.content["texts"])
-        return Shard(number, self.digest, tuple(_ranges(items, number, self.shards)), files)
+        sources = tuple(
+            {key: text[key] for key in ("files", "others") if key in text} for text in self.content["texts"]
+        )
+        return Shard(number, self.digest, tuple(_ranges(items, number, self.shards)), sources)
 
 
 def _ranges(items: Sequence[int], number: int, shards: int) -> Iterator[ItemRange]:

@@ -369,7 +369,8 @@ def _split_spec(text: str, shape: str) -> tuple[str, str]:
     head, equals, path = text.partition("=")
     if not equals or not head.strip():
         tags = _tags_in_name(path or head, pair="SOURCE-TARGET" in shape)
-        hint = f"did you mean {tags}={(path or head).strip()}?" if tags else shape
+        only_tags = tags == (path or head).strip()
+        hint = f"did you mean {tags}={(path or head).strip()}?" if tags and not only_tags else shape
         raise UserError(f"no language before the path in {text!r}", hint=hint)
     if not path.strip():
         raise UserError(f"no path after '=' in {text!r}", hint=shape)
