@@ -10,10 +10,12 @@ import pytest
 import paralign
 from paralign.analyses.frequent_translations import Translation, frequent_translations
 from paralign.analyses.projection import project
+from paralign.commands.align_words import align_words
 from paralign.digests import digested
 from paralign.errors import UserError
 from paralign.report import write_report
 from paralign.results import read_results
+from paralign.smallworld import World
 
 
 def test_translations_by_hand():
@@ -59,6 +61,28 @@ def run(base, tmp_path_factory):
         sentences=[3, 7], quiet=True,
     )  # fmt: skip
     return out, rows
+
+
+def test_links_of_a_file_give_the_same_translations(run, base, tmp_path):
+    """Counted from 0 or from 1, and with lines that cannot be read left out on both sides."""
+    before = (run[0] / "dictionary.en-de.tsv").read_bytes()
+    rows, _ = align_words("en-de=smallworld:0-400", out=tmp_path / "links", quiet=True)
+    rows = list(rows)
+    given = {"most": 60, "skip": 5, "quiet": True}
+    paralign.analyze_embeddings(
+        str(base), pairs="en-de=smallworld:0-400", links=tmp_path / "links", out=tmp_path / "a", **given
+    )
+    assert (tmp_path / "a/dictionary.en-de.tsv").read_bytes() == before
+    lines = [" ".join(f"{i + 1}-{j + 1}" for i, j in rows[k]) for k in range(400)]
+    (tmp_path / "one").write_text("".join(f"{line}\n" for line in lines))
+    world = World(0)
+    texts = [(world.sentence(k, "en").text, world.sentence(k, "de").text) for k in range(400)]
+    (tmp_path / "pairs.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in texts) + "no tab\n", encoding="utf-8")
+    paralign.analyze_embeddings(
+        str(base), pairs=f"en-de={tmp_path / 'pairs.tsv'}", links=tmp_path / "one", one_based=True, limit=400,
+        lenient=True, out=tmp_path / "b", **given,
+    )  # fmt: skip
+    assert (tmp_path / "b/dictionary.en-de.tsv").read_bytes() == before
 
 
 def test_translations_are_measured_and_their_positions_stored(run):

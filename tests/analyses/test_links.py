@@ -52,6 +52,28 @@ def test_scores_and_agreement_by_hand(files):
     assert second["unlinked"] == pytest.approx([3 / 8, 4 / 8])
 
 
+def flipped_and_one_based(path):
+    """Gold links with the target word first, both words counted from 1."""
+    lines = []
+    for line in path.read_text().splitlines():
+        links = [(link, "p" if "p" in link else "-") for link in line.split()]
+        numbers = [(*map(int, link.split(sign)), sign) for link, sign in links]
+        lines.append(" ".join(f"{j + 1}{sign}{i + 1}" for i, j, sign in numbers))
+    return "".join(f"{line}\n" for line in lines)
+
+
+def test_links_and_gold_links_may_count_from_1_and_name_the_target_first(files):
+    before = analyze(files, "first", gold=files / "gold")
+    (files / "gold.other").write_text(flipped_and_one_based(files / "gold"))
+    rows = analyze(files, "first", gold=files / "gold.other", one_based=True, flipped=True, out=files / "other")
+    assert [row.value for row in rows] == [row.value for row in before]
+    links = [line.split() for line in (files / "first").read_text().splitlines()]
+    shifted = (" ".join("-".join(str(int(word) + 1) for word in link.split("-")) for link in line) for line in links)
+    (files / "first").write_text("".join(f"{line}\n" for line in shifted))
+    rows = analyze(files, "first", gold=files / "gold", links_one_based=True, out=files / "third")
+    assert [row.value for row in rows] == [row.value for row in before]
+
+
 def test_tokens_that_are_not_our_words_are_reported(files, capsys):
     for tokenized in (False, True):
         capsys.readouterr()

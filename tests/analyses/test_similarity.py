@@ -284,6 +284,21 @@ def test_what_cannot_be_compared(base, tmp_path, more, said):
     assert not (tmp_path / "run").exists()
 
 
+def test_the_first_published_cka_of_an_encoder(base, tmp_path):
+    """`compat`: biased, with an RBF kernel, of the same mean vectors."""
+    texts = ["en=smallworld:0-40", "de=smallworld:0-40"]
+    rows = analyze_similarity([str(base)], out=tmp_path / "run", text=texts, compat=True, quiet=True)
+    encoder = Encoder.from_pretrained(base)
+    sides = [[text for _, text in read_text(parse_text(spec), lenient=False)] for spec in texts]
+    for layer in range(encoder.layers + 1):
+        vectors = [
+            sentence_vectors(encoder, side, language, layer=layer, pools=("mean",))[0]["mean"]
+            for side, language in zip(sides, ("en", "de"), strict=True)
+        ]
+        (row,) = (r for r in rows if r.metric == "cka" and r.where.layer == layer)
+        assert row.value == pytest.approx(kernel_cka(*map(rbf_kernel, vectors), debiased=False), rel=1e-4)
+
+
 def test_encoders_without_hidden_states(encoder, monkeypatch):
     base = encoder.model.base_model
     monkeypatch.setattr(type(base), "forward", lambda self, **_: type("Out", (), {"hidden_states": None})())

@@ -8,6 +8,7 @@ import torch
 
 import paralign
 from paralign.__main__ import main
+from paralign.commands.align_words import align_words
 from paralign.commands.map import use_maps
 from paralign.encoder import Encoder
 from paralign.encoder.vectors import sentence_vectors
@@ -172,6 +173,19 @@ def test_lines_that_cannot_be_read_and_those_behind_the_limit_do_not_count(base,
     assert "lines dropped: 1 invalid UTF-8\n" in capsys.readouterr().err
     first, second = (LinearMap.load(tmp_path / name / "en") for name in ("en", "same"))
     assert torch.equal(first.bias, second.bias)
+
+
+def test_links_of_a_file_give_the_same_map(base, tmp_path):
+    given = {"pairs": "en-de=smallworld:0-60", "quiet": True}
+    rows, _ = align_words(given["pairs"], symmetrize="intersect", out=tmp_path / "links", quiet=True)
+    rows = list(rows)
+    computed = paralign.make_map(str(base), **given, out=tmp_path / "computed")
+    read = paralign.make_map(str(base), **given, out=tmp_path / "read", links=tmp_path / "links")
+    assert torch.equal(computed.matrix, read.matrix)
+    lines = (" ".join(f"{i + 1}-{j + 1}" for i, j in rows[k]) for k in range(60))
+    (tmp_path / "one").write_text("".join(f"{line}\n" for line in lines))
+    read = paralign.make_map(str(base), **given, out=tmp_path / "one-map", links=tmp_path / "one", one_based=True)
+    assert torch.equal(computed.matrix, read.matrix)
 
 
 def test_a_limit_of_pairs(base, tmp_path):
