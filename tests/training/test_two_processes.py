@@ -114,6 +114,19 @@ def test_sharded_weights_train_as_complete_ones(make_encoder, store, tmp_path):
         assert a == pytest.approx(b, abs=1e-6)
 
 
+@pytest.mark.parametrize("more", [(), ("shard",)])
+def test_processes_that_prepare_different_weights_train_those_of_the_first(make_encoder, store, tmp_path, more):
+    """As a head that is trained alone on GPUs, whose sums may differ in their last bits."""
+    make_encoder(dropout=0.0).save_pretrained(tmp_path / "base")
+    alone, _ = train(tmp_path / "base", store, tmp_path / "one", 2, 1)
+    losses, _ = train(tmp_path / "base", store, tmp_path / "two", 2, 2, "disagree", *more)
+    for a, b in zip(alone, losses, strict=True):
+        assert a == pytest.approx(b, abs=1e-5)
+    parts = [load_file(tmp_path / "two" / f"encoder-{rank}") for rank in (0, 1)]
+    for name, value in parts[0].items():
+        assert torch.equal(value, parts[1][name])
+
+
 @pytest.mark.slow
 def test_the_command_runs_in_two_processes(base, tmp_path):
     """The second process uses the folder that the first has created; one of them writes."""

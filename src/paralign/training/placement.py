@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
@@ -38,9 +38,12 @@ class Placement:
         """Yield the learner with all its weights in this process; a collective operation.
 
         Args:
-            keep: whether changes to the learner are kept.
+            keep: whether changes to the learner are kept: those of the first process, since accelerators need not
+                compute the same bits in all of them.
         """
         yield self.learner
+        if keep:
+            _take_from_first(self.learner)
 
     def finish(self) -> None:
         """Copy the trained weights to the learner that was passed in."""
@@ -80,6 +83,7 @@ class Sharded(Placement):
         self.finish()
         yield self._complete
         if keep:
+            _take_from_first(self._complete)
             parts = self.learner.state_dict()
             for name, value in self._complete.state_dict().items():
                 parts[name].copy_(like(value, parts[name]))
@@ -90,6 +94,14 @@ class Sharded(Placement):
         complete = self._complete.to(self._device).state_dict()
         for name, value in self.learner.state_dict().items():
             complete[name].copy_(whole(value))
+
+
+@torch.no_grad()
+def _take_from_first(module: nn.Module) -> None:
+    """Copy parameters and buffers of the first process to the others; a collective operation."""
+    if distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1:
+        for value in module.state_dict().values():
+            distributed.broadcast(value, 0)
 
 
 def whole(value: Tensor) -> Tensor:
