@@ -56,6 +56,9 @@ def test_every_stage_has_its_lines(tmp_path):
     assert not failed
     assert all(line["reason"] for line in lines if line["status"] == "skipped")
     assert all(f"{line['name']}: " in output for line in lines)
+    values = {(line["stage"], line["name"]): line["value"] for line in lines if line["status"] == "measured"}
+    assert max(values["step", "equal-losses"].values()) < 1e-4
+    assert values["step", "ppa"]["pairs_per_s"]["median"] > 0
 
 
 def test_stages_that_are_stopped_or_not_started_are_listed(tmp_path, monkeypatch, capsys):

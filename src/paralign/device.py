@@ -154,7 +154,7 @@ def has_bf16() -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     device = best_device().type
     if device == "xpu":
-        return bool(torch.xpu.is_bf16_supported())
+        return bool(torch.xpu.is_bf16_supported(including_emulation=False))
     if device != "cpu":  # autocast of MPS has bf16 from macOS 14 on, which is not faster
         return False
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()

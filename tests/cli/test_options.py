@@ -12,7 +12,7 @@ import typer
 
 from paralign.__main__ import main
 from paralign.cli import program
-from paralign.cli.help import GROUPS, HINTS, Command
+from paralign.cli.help import GROUPS, HINTS, HINTS_OF, ORDER, Command
 from paralign.cli.options import SHORT_FORMS, short_forms
 from paralign.commands.list_settings import describe_section, describe_sections, settings_sections
 from paralign.config import _KNOWN_AS, load_named_toml, parse_override
@@ -102,15 +102,25 @@ def test_commands_that_train_have_the_same_short_forms(command):
     assert names >= {"lr", "epochs", "batch_size", "precision", "device", "overrides"}
 
 
+def test_commands_are_listed_in_the_order_of_use():
+    assert sorted(ORDER) == sorted(program.commands)
+    assert tuple(program.list_commands(None)) == ORDER
+
+
+def test_hints_of_a_command_are_for_options_that_it_does_not_have():
+    commands = {command.name: command for command in COMMANDS.values()}
+    for (name, tried), hint in HINTS_OF.items():
+        options = {option for parameter in commands[name].params for option in parameter.opts}
+        assert tried not in options
+        assert {*re.findall(r"--[a-z][\w-]*", hint)} <= options
+        for setting in re.findall(r"--set ([a-z]+\.\w+)", hint):
+            assert setting in SETTINGS
+
+
 def test_hints_lead_to_options_and_settings_that_exist():
     options = {option for command in COMMANDS.values() for p in command.params for option in p.opts}
     for tried, hint in HINTS.items():
-        assert tried not in options or tried in (
-            "--data",
-            "--eval",
-            "--test",
-            "--max-length",
-        )  # some commands have no such option
+        assert tried not in options or tried in ("--data", "--test")  # some commands have no such option
         assert "_" not in tried
         found = set(re.findall(r"--[a-z][\w-]*", hint)) - {"--nproc-per-node"}
         assert found <= options, hint
@@ -143,6 +153,11 @@ def test_known_names_are_names():
     ("words", "message"),
     [
         ("align --fp16", "no such option: --fp16 (use --precision bf16)"),
+        ("evaluate --eval en=x", "no such option: --eval (use --data LANG=PATH)"),
+        ("export --model x", "no such option: --model (use the encoder without an option: paralign export ENCODER)"),
+        ("finetune --max_length 64", "(use --set task.max_pieces=N, a setting of"),
+        ("analyze probes --test en=x", "no such option: --test (use --eval LANG=PATH)"),
+        ("corpus build --model {base} --out {out} --limit 3 --set data.limit=4", "are the same setting"),
         ("finetune --learning_rate 1e-3", "(use --lr)"),
         ("grid --steps 5", """(use --set 'grid.pretrain=["training.steps=N"]' or grid.finetune, in place of the"""),
         ("grid --objective moco", "No such option: --objective"),

@@ -187,7 +187,7 @@ def test_finished_cells_of_other_seeds_are_on_the_page(here, models, capsys):
         shutil.copytree(models[name], f"encoder-{seed}")
     systems = {"both": "encoder-{seed}"}
     suite("small.toml", models=systems, out="out", seeds=1, quiet=True)
-    shutil.move("encoder-0", "moved")  # the encoder of another machine
+    shutil.move("encoder-0", "moved")  # the encoder of another machine, also in a folder with another name
     Path("out/tagging/both-seed7").mkdir()  # not finished
     capsys.readouterr()
     suite("small.toml", models=systems, out="out", seeds=1, first_seed=1, resume=True)
@@ -196,6 +196,11 @@ def test_finished_cells_of_other_seeds_are_on_the_page(here, models, capsys):
     tables = Path("out/report.csv").read_text()
     shutil.move("moved", "encoder-0")
     suite("small.toml", models=systems, out="out", seeds=2, hours=0, resume=True, quiet=True)
+    assert tables == Path("out/report.csv").read_text()
+    Path("elsewhere").mkdir()
+    shutil.copytree("encoder-1", "elsewhere/encoder-1")
+    elsewhere = {"both": "elsewhere/encoder-{seed}"}
+    suite("small.toml", models=elsewhere, out="out", seeds=1, first_seed=1, resume=True, quiet=True)
     assert tables == Path("out/report.csv").read_text()
     Path("small.toml").write_text(Path("small.toml").read_text().replace("300-320", "300-310"))
     shutil.copytree("encoder-1", "encoder-2")

@@ -18,6 +18,7 @@ def test_tempered_shares_by_hand():
     assert tempered({"a": 9, "b": 1}, 1.0) == pytest.approx({"a": 0.9, "b": 0.1})
     assert tempered({"a": 9, "b": 1}, 2.0) == pytest.approx({"a": 0.75, "b": 0.25})  # 3 to 1
     assert tempered({"a": 9, "b": 0}, 2.0) == {"a": 1.0, "b": 0.0}
+    assert tempered({"a": 0}, 2.0) == {"a": 0.0}
 
 
 def test_the_smallest_temperature_that_is_accepted_can_be_computed():
@@ -25,7 +26,6 @@ def test_the_smallest_temperature_that_is_accepted_can_be_computed():
     assert run_settings("mlm", ["training.temperature=0.01"]).training.temperature == 0.01
     with pytest.raises(UserError, match=r"greater than or equal to 0\.01"):
         run_settings("mlm", ["training.temperature=0.001"])
-    assert tempered({"a": 0}, 2.0) == {"a": 0.0}
 
 
 @given(st.dictionaries(st.text(max_size=3), st.integers(1, 10**9), min_size=1, max_size=6), st.floats(1, 100))

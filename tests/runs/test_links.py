@@ -5,6 +5,7 @@ import pytest
 
 from paralign.corpus.build import build_store
 from paralign.corpus.clean import FilterConfig
+from paralign.errors import UserError
 from paralign.runs import links as links_of_run
 from paralign.runs.links import open_links
 from paralign.runs.settings import LinksConfig
@@ -37,6 +38,9 @@ def test_tokenized_text_with_links_of_its_tokens_is_reported(encoder, tmp_path, 
         "are not its tokens; if links count tokens, add --set links.tokenized=true"
     )
     assert found == ([] if tokenized else [message])
+    if not tokenized:
+        with pytest.raises(UserError, match=r"token store was built without --tokenized \(build it again with --token"):
+            open_links(tmp_path / "more", store, LinksConfig(tokenized=True), files=[f"en-de={links}"])
 
 
 @pytest.mark.parametrize(("method", "symmetrize"), [("ibm", "intersect"), ("hmm", None)])

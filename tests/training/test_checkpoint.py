@@ -9,7 +9,7 @@ import torch
 
 from paralign.errors import UserError
 from paralign.training import checkpoint
-from paralign.training.checkpoint import latest, load, load_best, prune, read_state, save, save_best
+from paralign.training.checkpoint import latest, load, load_best, prune, read_state, save, save_best, step_of_best
 
 
 def trained(seed=0):
@@ -206,13 +206,22 @@ def test_a_checkpoint_of_another_module_is_refused(tmp_path):
             load(folder, other, torch.optim.AdamW(other.parameters()))
 
 
-def test_best_weights_are_kept_until_a_checkpoint_has_other_ones(tmp_path):
+def test_best_weights_are_kept_as_long_as_a_checkpoint_that_names_them(tmp_path):
     module, optimizer = trained()
-    save_best(tmp_path, 3, module)
-    save(tmp_path, 4, module, optimizer, {})
-    prune(tmp_path, 1, best=3)
-    save_best(tmp_path, 6, module)
-    assert {path.name for path in tmp_path.iterdir()} == {"best-00000003", "best-00000006", "step-00000004"}
-    save(tmp_path, 8, module, optimizer, {})
-    prune(tmp_path, 1, best=6)
-    assert {path.name for path in tmp_path.iterdir()} == {"best-00000006", "step-00000008"}
+    for step, best in ((4, 3), (8, 6), (12, 6)):
+        save_best(tmp_path, best, module)
+        save(tmp_path, step, module, optimizer, {"best_step": best})
+        prune(tmp_path, 2)
+        names = {path.name for path in tmp_path.iterdir()}
+        if step == 8:  # the older checkpoint can still be resumed from
+            assert names == {"best-00000003", "best-00000006", "step-00000004", "step-00000008"}
+    assert names == {"best-00000006", "step-00000008", "step-00000012"}
+    load_best(tmp_path, 6, module)
+    with pytest.raises(UserError, match=r"best-00000003: the best weights of this run are missing \(restore them"):
+        load_best(tmp_path, 3, module)
+
+
+def test_checkpoints_of_earlier_versions_name_their_best_weights_elsewhere():
+    assert step_of_best({"step": 4}) == 0
+    assert step_of_best({"step": 4, "best": {"step": 3, "score": 0.5}}) == 3
+    assert step_of_best({"step": 4, "best_step": 2, "best": {"step": 2}}) == 2

@@ -60,7 +60,7 @@ class ViewsConfig(Config):
     """Share of these pieces that is translated; the others are masked as usual."""
     pack: int | None = Field(default=None, ge=8)
     """Plain text only: concatenate sentences of one language to rows of at most this many pieces, including special
-    pieces, in a new random order in every epoch. ``training.batch`` then counts rows. Not packed by default."""
+    tokens, in a new random order in every epoch. ``training.batch`` then counts rows. Not packed by default."""
 
     @model_validator(mode="after")
     def _shares(self) -> ViewsConfig:

@@ -10,12 +10,12 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from paralign.errors import UserError
 
-__all__ = ["GROUPS", "HINTS", "MAX_WIDTH", "Command", "Program", "hint_for"]
+__all__ = ["GROUPS", "HINTS", "HINTS_OF", "MAX_WIDTH", "ORDER", "Command", "Program", "hint_for"]
 
 MAX_WIDTH = 110
 """The help is as wide as the terminal, up to this number of columns."""
 
-_ORDER = (
+ORDER = (
     "demo", "align", "finetune", "evaluate", "report", "suite", "predict", "export", "pretrain", "words", "map",
     "corpus", "analyze", "grid", "list", "doctor",
 )  # fmt: skip
@@ -70,7 +70,6 @@ HINTS = {
     "--save-steps": "--set training.checkpoint_every=N",
     "--logging-steps": "--set training.log_every=N",
     "--max-seq-length": "--set data.max_pieces=N; longer pairs are dropped, not truncated",
-    "--max-length": "--set data.max_pieces=N; longer pairs are dropped, not truncated",
     "--temperature": "--set OBJECTIVE.temperature=X; `paralign list settings` explains all settings",
     "--objective": '--recipe NAME, or --set \'objectives=["tlm", "moco"]\'',
     "--objectives": '--recipe NAME, or --set \'objectives=["tlm", "moco"]\'',
@@ -84,7 +83,6 @@ HINTS = {
     "--task-name": "--task",
     "--train-file": "--train LANG=PATH",
     "--validation-file": "--dev LANG=PATH",
-    "--eval": "--data LANG=PATH",
     "--test": "--eval LANG=PATH",
     "--test-file": "--eval LANG=PATH",
     "--test-data": "--eval LANG=PATH",
@@ -116,12 +114,18 @@ HINTS = {
 }
 """Options of other programs -> what to use here. Underscores are read as hyphens."""
 
-_HINTS_OF = {
+HINTS_OF = {
     ("export", "--model"): "the encoder without an option: paralign export ENCODER",
     ("show", "--pairs"): "the pairs without an option: paralign corpus show SRC-TGT=PATH",
-    ("finetune", "--max-seq-length"): "--set task.max_pieces=N",
-    ("finetune", "--max-length"): "--set task.max_pieces=N",
-}
+    **{(command, option): "--data LANG=PATH" for command in ("evaluate", "predict")
+       for option in ("--eval", "--test", "--test-data", "--test-file")},
+    ("pretrain", "--max-seq-length"): "--max-length",
+    ("align", "--max-length"): "--set data.max_pieces=N; longer pairs are dropped, not truncated",
+    ("build", "--max-length"): "--set data.max_pieces=N; longer pairs are dropped, not truncated",
+    ("build", "--max-seq-length"): "--set data.max_pieces=N; longer pairs are dropped, not truncated",
+    ("finetune", "--max-length"): "--set task.max_pieces=N, a setting of nli, paraphrase, topics and qa",
+    ("finetune", "--max-seq-length"): "--set task.max_pieces=N, a setting of nli, paraphrase, topics and qa",
+}  # fmt: skip
 """Command and option -> what to use in this command."""
 
 
@@ -136,8 +140,8 @@ def hint_for(option: str, command: Any) -> str | None:
         None for a name nobody is known to try, and if the command has none of the options to use instead.
     """
     option = option.replace("_", "-")
-    if (command.name, option) in _HINTS_OF:
-        return _HINTS_OF[command.name, option]
+    if (command.name, option) in HINTS_OF:
+        return HINTS_OF[command.name, option]
     hint = HINTS.get(option)
     if hint is None or not hint.startswith("--"):
         return hint
@@ -149,8 +153,6 @@ def hint_for(option: str, command: Any) -> str | None:
             else None
         )
     known = {name for parameter in command.params for name in parameter.opts}
-    if hint == "--eval LANG=PATH" and command.name in ("evaluate", "predict"):
-        return "--data LANG=PATH"
     if "--set training." in hint or "--set data." in hint:
         return hint if "--recipe" in known else None  # other commands have settings of their own
     instead = re.findall(r"--[a-z-]+", hint)
@@ -162,7 +164,7 @@ class Program(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of the subcommands; those that have no place yet come last."""
-        order = {name: number for number, name in enumerate(_ORDER)}
+        order = {name: number for number, name in enumerate(ORDER)}
         return sorted(super().list_commands(ctx), key=lambda name: order.get(name, len(order)))
 
 

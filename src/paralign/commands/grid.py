@@ -266,14 +266,13 @@ def _path_of(data: str, language: str) -> str:
     Raises:
         UserError: if its language is not that of the text.
     """
-    tag, separator, path = data.partition("=")
-    if not separator or Path(data).exists():
+    if "=" not in data or Path(data).exists():
         return data
-    if parse_text(data).language != language:
-        raise UserError(
-            f"the data are in {tag}, the text is in {language}", where=data, hint="give both in one language"
-        )
-    return path.strip()
+    spec = parse_text(data)
+    if spec.language != language:
+        message = f"the data are in {spec.language}, the text is in {language}"
+        raise UserError(message, where=data, hint="give both in one language")
+    return spec.path
 
 
 def _check(

@@ -133,8 +133,8 @@ def other_seeds(
 ) -> list[SuiteCell]:
     """Return the finished cells in a folder whose tasks and systems are those of a suite, but not their seeds.
 
-    Arguments as in :func:`suite_cells`, and the cells that it returns. Encoders that are not on this machine are
-    compared by name.
+    Arguments as in :func:`suite_cells`, and the cells that it returns. Folders of encoders that are not on this machine
+    are not compared.
 
     Raises:
         UserError: as :func:`is_done`.
@@ -200,7 +200,7 @@ def is_done(cell: SuiteCell, *, with_encoder: bool = True) -> bool:
 
     Args:
         cell: the cell.
-        with_encoder: whether the files of the encoder are compared; otherwise its name is.
+        with_encoder: whether the files of the encoder are compared.
 
     Raises:
         UserError: naming the settings, data or encoder that changed since the cell began, or the file that is damaged;

@@ -101,7 +101,7 @@ def join_shards(folder: Path, plan: ShardPlan) -> TokenStore:
         "tokenizer": plan.content["tokenizer"],
         "fingerprint": fingerprint.hexdigest(),
         "filter": plan.content["filter"],
-        "tokenized": shards[0].meta.get("tokenized", False),
+        "tokenized": bool(plan.content.get("tokenized")),
         "specs": specs,
         "plan": plan.digest,
         "shards": entries,
@@ -158,5 +158,4 @@ def _spec(parts: Sequence[dict[str, Any]], change: Counter[str]) -> dict[str, An
     for counts in (*(part["dropped"] for part in parts), change):
         dropped.update(counts)
     kept = sum(part["kept"] for part in parts) + dropped.pop("kept", 0)
-    counts = {"kept": kept, "dropped": dict(sorted((+dropped).items()))}
-    return {key: counts.get(key, value) for key, value in parts[0].items()}
+    return parts[0] | {"kept": kept, "dropped": dict(sorted((+dropped).items()))}

@@ -357,10 +357,9 @@ def check_same_text(
         raise UserError(differ, where=store.path, hint=hint)
     sources: list[PairSpec | TextSpec] = [*specs]
     for entry, spec in zip(entries, sources, strict=True):
-        if not (entry["files"] or spec.paths) and entry["spec"] != str(spec):
-            raise UserError(f"{differ}: {entry['spec']}", where=store.path, hint=hint)
+        without_files = not (entry["files"] or spec.paths) and entry["spec"] != str(spec)
         # The region or script of a tag selects a variant of the text in the same file.
-        if _tags(entry["spec"]) != _tags(str(spec)):
+        if without_files or _tags(entry["spec"]) != _tags(str(spec)):
             raise UserError(f"{differ}: {entry['spec']}", where=store.path, hint=hint)
         files = [*zip_longest(entry["files"], spec.paths)]
         files += zip_longest(entry["others"], other_files(spec)) if "others" in entry else ()
@@ -373,7 +372,7 @@ def check_same_text(
 
 
 def _tags(spec: str) -> list[str]:
-    """Return the tags of a spec without word order files, whose names may change.
+    """Return the tags of a spec without word order files, which may be in another folder.
 
     >>> _tags("en:zh-CN=data/x.tmx"), _tags("en:en~syn@orders/hi.json=text.conllu")
     (['en', 'zh-CN'], ['en', 'en~syn@'])

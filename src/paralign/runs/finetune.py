@@ -309,8 +309,8 @@ class FinetuneRun:
 
     def _check_data(self) -> None:
         """Warn about the data, and store keys of the training texts."""
-        seeds = self.seeds if self.data.target_examples else self.seeds[:1]  # few-shot examples differ between seeds
-        own = [named for seed in seeds for named in self.sets.named_sets(seed)]
+        seeds = sorted(self._done.union(self.seeds))  # few-shot examples differ between seeds, other sets do not
+        own = [*{id(data): (name, data) for seed in seeds for name, data in self.sets.named_sets(seed)}.values()]
         seen = seen_texts(self.encoder, self.model, self.task, own)
         if self.folder.main:
             file = self.folder.path / SEEN

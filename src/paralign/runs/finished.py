@@ -37,7 +37,7 @@ def check_finished(folder: RunFolder, model: str, specs: Sequence[PairSpec] | Se
 
 
 def check_hub_model(folder: RunFolder, model: str) -> None:
-    """Check that a run began with this encoder, if it is not on this machine: its files are not compared then.
+    """Check that a run began with this encoder, if it is one of the hub, whose files are not compared.
 
     Args:
         folder: the run.
@@ -48,6 +48,7 @@ def check_hub_model(folder: RunFolder, model: str) -> None:
     """
     path = folder.path / "config.toml"
     before = load_toml(path).get("model", model) if path.is_file() else model
-    if before != model and not model_files(model):
+    recorded = folder.before.get("inputs", {}).get("model")  # empty for one of the hub
+    if before != model and not recorded and not model_files(model):
         hint = f"give {before}, or start a new run with another --out"
         raise UserError(f"the encoder is {model}, but this run began with {before}", where=folder.path, hint=hint)

@@ -69,6 +69,9 @@ def open_links(
     rows: Iterable[list[Link]]
     where: Callable[[int], str] | None = None
     if files:
+        if config.tokenized and not store.meta.get("tokenized", True):
+            message = "links.tokenized is set, but the token store was built without --tokenized"
+            raise UserError(message, where=store.path, hint="build it again with --tokenized")
         rows, where = _read(store, [parse_pairs(text) for text in files], lenient, quiet)
         facts: dict[str, Any] = {"files": list(files)}
         if not config.tokenized:

@@ -20,7 +20,19 @@ from paralign.errors import UserError
 from paralign.folders import atomic_folder
 from paralign.training.placement import like, whole
 
-__all__ = ["best_of", "check", "latest", "load", "load_best", "load_part", "path_of", "prune", "save", "save_best"]
+__all__ = [
+    "best_of",
+    "check",
+    "check_best",
+    "latest",
+    "load",
+    "load_best",
+    "load_part",
+    "path_of",
+    "prune",
+    "save",
+    "save_best",
+]
 
 SCHEMA = 1
 
@@ -53,6 +65,23 @@ def best_of(folder: Path, step: int) -> Path:
     return folder / f"best-{step:08d}"
 
 
+def step_of_best(state: Mapping[str, Any]) -> int:
+    """Return the step of the best weights from the ``state.json`` of a checkpoint; 0 if there were none."""
+    return int(state.get("best_step", state.get("best", {}).get("step", 0)))  # checkpoints of earlier versions
+
+
+def check_best(folder: Path, step: int) -> None:
+    """Check that the best weights of a step are complete.
+
+    Raises:
+        UserError: if they are missing or damaged.
+    """
+    if not best_of(folder, step).is_dir():
+        hint = "restore them, or start a new run with another --out"
+        raise UserError("the best weights of this run are missing", where=best_of(folder, step), hint=hint)
+    check(best_of(folder, step))
+
+
 def save_best(folder: Path, step: int, module: nn.Module, *, writes: bool = True) -> None:
     """Store the weights in ``folder/best-00000100``; ``writes`` as in :func:`save`.
 
@@ -67,7 +96,7 @@ def save_best(folder: Path, step: int, module: nn.Module, *, writes: bool = True
 
 def load_best(folder: Path, step: int, module: nn.Module) -> None:
     """Restore the weights that :func:`save_best` stored; raises the errors of :func:`load`."""
-    check(best_of(folder, step))
+    check_best(folder, step)
     _load_weights(best_of(folder, step), module)
 
 
@@ -205,21 +234,25 @@ def _damaged(checkpoint: Path) -> UserError:
     return UserError("the checkpoint is damaged", where=checkpoint, hint=_instead_of(checkpoint))
 
 
-def prune(folder: Path, keep: int, needed: int | None = None, best: int = 0) -> None:
-    """Remove checkpoints that are not needed any more, and what a kill left.
+def prune(folder: Path, keep: int, needed: int | None = None) -> None:
+    """Remove all but the newest ``keep`` complete checkpoints and that of the step ``needed``, and what a kill left.
 
-    Args:
-        folder: the run's ``checkpoints``.
-        keep: number of the newest complete checkpoints to keep.
-        needed: step of a checkpoint to keep as well.
-        best: step of the best weights according to the newest checkpoint; others are removed. 0: there are none.
+    Of the best weights, those that no remaining checkpoint names are removed.
     """
-    kept = {path_of(folder, needed or 0), best_of(folder, best)}
-    for path in (*_complete(folder)[:-keep], *folder.glob("best-????????")):
-        if path in kept:
-            continue
-        removed = path.with_name(f".{path.name}.part")  # renamed first, so that a kill leaves no incomplete checkpoint
-        path.rename(removed)
-        shutil.rmtree(removed)
+    for path in _complete(folder)[:-keep]:
+        if path != path_of(folder, needed or 0):
+            _remove(path)
+    states = [json.loads((path / "state.json").read_text(encoding="utf-8")) for path in _complete(folder)]
+    named = {best_of(folder, step_of_best(state)) for state in states}
+    for path in folder.glob("best-????????"):
+        if path not in named:
+            _remove(path)
     for path in (*folder.glob("*.part"), *folder.glob("*.old")):
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _remove(path: Path) -> None:
+    """Remove a folder; it is renamed first, so that a kill leaves no incomplete checkpoint."""
+    removed = path.with_name(f".{path.name}.part")
+    path.rename(removed)
+    shutil.rmtree(removed)

@@ -100,8 +100,8 @@ class Sharded(Placement):
 def _take_from_first(module: nn.Module) -> None:
     """Copy parameters and buffers of the first process to the others; a collective operation."""
     if distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1:
-        for value in module.state_dict().values():
-            distributed.broadcast(value, 0)
+        for value in (*module.parameters(), *module.buffers()):
+            distributed.broadcast(value.detach(), 0)
 
 
 def whole(value: Tensor) -> Tensor:

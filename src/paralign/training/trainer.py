@@ -249,8 +249,9 @@ class Trainer:
         """Load a checkpoint and return its state."""
         self.module.train()
         state = checkpoint.read_state(newest)
-        if state["best_step"]:  # these weights are read only at the end
-            checkpoint.check(checkpoint.best_of(newest.parent, state["best_step"]))
+        best_step = checkpoint.step_of_best(state)
+        if best_step:  # these weights are read only at the end
+            checkpoint.check_best(newest.parent, best_step)
         if state["data"] != self.batches.fingerprint:
             raise UserError(
                 "the data differ from those this run was started with",
@@ -262,7 +263,7 @@ class Trainer:
             hint = "resume with the same settings, or start a new run with another --out"
             raise UserError(f"settings differ from those the run began with: {changed}", where=newest, hint=hint)
         checkpoint.load(newest, self.learner, self.optimizer)
-        self.step, self.best_step = state["step"], state["best_step"]
+        self.step, self.best_step = state["step"], best_step
         self.lineage = state.get("lineage") or self.lineage  # that of its start, also if the precision is another one
         self.totals.load_state_dict(state["seen"], processes=state["place"]["ranks"] / self.ranks)
         self.losses_after.load_state_dict(state["losses_after"])
@@ -289,7 +290,7 @@ class Trainer:
             }
             checkpoint.save(folder, self.step, self.learner, self.optimizer, state, writes=main)
             if main:
-                checkpoint.prune(folder, self.config.keep, self.losses_after.needed(), self.best_step)
+                checkpoint.prune(folder, self.config.keep, self.losses_after.needed())
         self.accelerator.wait_for_everyone()
 
     # -- the loop
