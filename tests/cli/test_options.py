@@ -212,17 +212,29 @@ def test_a_setting_is_described_with_type_default_and_meaning():
     assert "words.alpha" in describe_section("hmm")
 
 
-def test_names_of_settings_in_the_list_can_be_set():
-    for section in settings_sections():
-        if section.name in ("run", "training", "moco", "data"):
-            for key, field in section.keys.items():
-                if field.is_required():
-                    continue
-                default = field.get_default(call_default_factory=True)
-                name = f"{section.prefix}.{key}" if section.prefix else key
-                if isinstance(default, bool | int | float) and not isinstance(default, str):
-                    assert run_settings("ppa", [f"{name}={str(default).lower()}"])
-    assert parse_override("moco.queue=5") == {"moco": {"queue": 5}}
+OF_A_RUN = [
+    (f"{section.prefix}.{key}" if section.prefix else key, field.get_default(call_default_factory=True))
+    for section in settings_sections()
+    if section.name in ("run", "training", "views", "links", "moco", "data")
+    for key, field in section.keys.items()
+    if not field.is_required()
+]
+
+
+@pytest.mark.parametrize(("name", "default"), [(n, d) for n, d in OF_A_RUN if isinstance(d, bool | int | float)])
+def test_a_listed_setting_that_is_set_is_applied(name, default):
+    """The first other value of its type that is accepted."""
+    others = [not default] if isinstance(default, bool) else [default + 1, default / 2, default + 0.25, 16, 1]
+    for value in (type(default)(other) for other in others):
+        if value == default:
+            continue
+        try:
+            config = run_settings("ppa", [f"{name}={str(value).lower()}"])
+        except UserError:
+            continue
+        assert operator.attrgetter(name)(config) == value
+        return
+    raise AssertionError(f"no value of {name} was accepted")
 
 
 def test_epochs_that_a_recipe_would_ignore_are_refused(tmp_path):
