@@ -15,7 +15,7 @@ from paralign.cli import program
 from paralign.cli.help import GROUPS, HINTS, HINTS_OF, ORDER, Command
 from paralign.cli.options import SHORT_FORMS, short_forms
 from paralign.commands.list_settings import describe_section, describe_sections, settings_sections
-from paralign.config import _KNOWN_AS, load_named_toml, parse_override
+from paralign.config import _KNOWN_AS, load_named_toml
 from paralign.errors import UserError
 from paralign.runs.finetune_settings import FinetuneTraining
 from paralign.runs.settings import load_recipe, recipes, run_settings
