@@ -3,17 +3,19 @@
 import gzip
 import json
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
 from paralign.__main__ import main
 from paralign.commands import demo as module
+from paralign.commands import demo_small_world as small_world
 from paralign.commands import demo_systems
 from paralign.formats.conllu import read_conllu
 from paralign.results import read_results
 from paralign.smallworld import World
 from paralign.text.normalization import comparison_key
-from tests.robustness.scenarios import stopped_after
+from tests.robustness.scenarios import small_demo, stopped_after
 
 SYSTEMS = ("base", "control", "ppa", "words")
 TASKS = ("retrieval", "lexicon", "alignment", "pos")
@@ -108,3 +110,26 @@ def test_a_demo_that_was_stopped_ends_in_the_same_scores(quick, tmp_path, step):
                         for row in read_results(tmp_path / name / f"{task}-{system}")}  # fmt: skip
     assert len(scores["whole"]) > 100
     assert scores["stopped"] == scores["whole"]
+
+
+def test_the_demo_on_the_small_world(tmp_path, capsys):
+    out = tmp_path / "out"
+    with small_demo():
+        assert main(["demo", "--small-world", "--out", str(out), "--quiet"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said == [
+        f"report: {out / 'report.html'}",
+        "with your own files: paralign demo --pairs en-de=PAIRS.tsv --out runs/own-pairs",
+    ]
+    for name in ("base", "ppa", "control"):
+        rows = {task: read_results(out / f"{task}-{name}") for task in ("pos", "retrieval")}
+        assert {row.language for row in rows["pos"]} == {"en", "de"}
+        assert {row.language for row in rows["retrieval"]} == {"de"}
+        assert {row.settings["control"] for row in rows["pos"]} == {name == "control"}
+
+
+def test_meanings_of_the_small_world_are_used_once():
+    parts = {"mono": len(small_world._LANGUAGES) * small_world._MONO, "pairs": len(small_world._LANGUAGES[1:]) * small_world._PAIRS,
+             "train": small_world._TRAIN, "test": small_world._TEST}  # fmt: skip
+    ranges = sorted((small_world._START[name], small_world._START[name] + size) for name, size in parts.items())
+    assert all(end <= start for (_, end), (start, _) in pairwise(ranges))
