@@ -129,7 +129,12 @@ def test_the_demo_on_the_small_world(tmp_path, capsys):
 
 
 def test_meanings_of_the_small_world_are_used_once():
-    parts = {"mono": len(small_world._LANGUAGES) * small_world._MONO, "pairs": len(small_world._LANGUAGES[1:]) * small_world._PAIRS,
-             "train": small_world._TRAIN, "test": small_world._TEST}  # fmt: skip
+    languages = len(small_world._LANGUAGES)
+    parts = {
+        "mono": languages * small_world._MONO,
+        "pairs": (languages - 1) * small_world._PAIRS,
+        "train": small_world._TRAIN,
+        "test": small_world._TEST,
+    }
     ranges = sorted((small_world._START[name], small_world._START[name] + size) for name, size in parts.items())
     assert all(end <= start for (_, end), (start, _) in pairwise(ranges))
