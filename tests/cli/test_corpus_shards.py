@@ -300,6 +300,18 @@ def test_job_scripts_are_written_without_slurm(words, tmp_path, capsys, monkeypa
     assert '--shard "$SLURM_ARRAY_TASK_ID/3"\n' in (jobs / "shards.sh").read_text()
 
 
+def test_the_message_of_sbatch_is_passed_on(words, tmp_path, capsys, monkeypatch):
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin/sbatch"
+    program.write_text("#!/bin/sh\necho 'invalid partition' >&2\nexit 1\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
+    folder = tmp_path / "Körper"
+    assert build(words, folder, "--shards", "2", "--executor", "slurm") == 2
+    assert f"{folder}/jobs: sbatch failed: invalid partition" in said(capsys)
+    assert f"{folder}" in (folder / "jobs/submit.sh").read_text(encoding="utf-8")
+
+
 def fake_sbatch(folder):
     """A program that runs the tasks of an array one by one, as ``sbatch`` would, and prints the number of the job."""
     folder.mkdir()

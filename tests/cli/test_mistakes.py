@@ -162,6 +162,17 @@ ALIGN = "align --model {base} --out {out} --recipe ppa-mini"
             "--flipped describes gold links, but none are given (add --gold",
         ),
         ("words --pairs en-de={files}/good.tsv --learn-from 9 --one-based --out {out}", "cannot be combined"),
+        ("words --pairs en-de={files}/good.tsv --load {files}/used --out {out}", "used: not a trained word aligner"),
+        ("words --pairs en-de={files}/good.tsv --load {files}/none --out {out}", "none: there is no such folder"),
+        ("corpus order --text en=smallworld:0-9 --text de=smallworld:0-9 --out {out}", "must have the same language"),
+        (
+            "analyze embeddings --model {base} --pairs en-de={files}/good.tsv --words 5 --out {out}",
+            "translations are left",
+        ),
+        (
+            "evaluate --model {base} --task topics --data en={files}/empty.tsv --out {out}",
+            "'topics' needs a fine-tuned",
+        ),
         (
             "analyze links --pairs en-de={files}/good.tsv --links {files}/good.tsv --one-based --out {out}",
             "--one-based describes gold links, but none are given (add --gold",
