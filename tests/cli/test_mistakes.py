@@ -12,19 +12,12 @@ import pytest
 
 from paralign.__main__ import main
 from paralign.analyses.table import ANALYSES
-from paralign.cli import program
 from paralign.objectives import OBJECTIVES
 from paralign.runs.settings import recipes
 from paralign.runs.suite_file import suites
 from paralign.tasks.base import TASKS
 from paralign.words.base import ALIGNERS
-
-
-def commands(group=program, path=()):
-    """The words of ``paralign``, its groups and every command."""
-    yield path
-    for name, command in getattr(group, "commands", {}).items():
-        yield from commands(command, (*path, name))
+from tests.cli.test_options import COMMANDS
 
 
 @pytest.fixture
@@ -213,7 +206,7 @@ def test_lenient_drops_and_counts_instead(spoiled, files, base, capsys):
     assert "kept 98.0 % (50 of 51)" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", commands(), ids=" ".join)
+@pytest.mark.parametrize("command", sorted({path[:k] for path in COMMANDS for k in range(len(path) + 1)}), ids=" ".join)
 def test_every_command_has_help(command, capsys):
     assert main([*command, "--help"]) == 0
     output = capsys.readouterr()

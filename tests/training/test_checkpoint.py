@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from paralign.errors import UserError
-from paralign.training import checkpoint
+from paralign.training import DevelopmentScore, checkpoint
 from paralign.training.checkpoint import latest, load, load_best, prune, read_state, save, save_best, step_of_best
 
 
@@ -210,7 +210,7 @@ def test_best_weights_are_kept_as_long_as_a_checkpoint_that_names_them(tmp_path)
     module, optimizer = trained()
     for step, best in ((4, 3), (8, 6), (12, 6)):
         save_best(tmp_path, best, module)
-        save(tmp_path, step, module, optimizer, {"best_step": best})
+        save(tmp_path, step, module, optimizer, {"best": {"step": best, "score": 0.5}})
         prune(tmp_path, 2)
         names = {path.name for path in tmp_path.iterdir()}
         if step == 8:  # the older checkpoint can still be resumed from
@@ -221,7 +221,7 @@ def test_best_weights_are_kept_as_long_as_a_checkpoint_that_names_them(tmp_path)
         load_best(tmp_path, 3, module)
 
 
-def test_checkpoints_of_earlier_versions_name_their_best_weights_elsewhere():
+def test_the_step_of_the_best_weights_is_that_of_the_development_score():
     assert step_of_best({"step": 4}) == 0
     assert step_of_best({"step": 4, "best": {"step": 3, "score": 0.5}}) == 3
-    assert step_of_best({"step": 4, "best_step": 2, "best": {"step": 2}}) == 2
+    assert step_of_best({"step": 4, DevelopmentScore.name: DevelopmentScore(lambda: 0.5).state_dict()}) == 0

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from paralign.cli.options import (
-    DataSettings,
     Lenient,
     Limit,
     Pairs,
@@ -50,7 +49,7 @@ def build(
     tokenized: Annotated[
         bool, typer.Option("--tokenized", help="The text is tokenized: split words at spaces only.")
     ] = False,
-    overrides: DataSettings = None,
+    overrides: Annotated[list[str] | None, set_option("data", "the filter")] = None,
     limit: RecordLimit = None,
     shards: Annotated[
         int | None, typer.Option(metavar="N", min=1, max=4096, help="Build the text in N parts, and join them.")

@@ -44,6 +44,8 @@ GROUPS = {
 }  # fmt: skip
 """Heading -> the parameters below it, for all commands."""
 
+_LONGEST_PAIR = "--set data.max_pieces=N; longer pairs are dropped, not truncated"
+_LONGEST_ROW = "--set task.max_pieces=N, a setting of nli, paraphrase, topics and qa"
 HINTS = {
     "--fp16": "--precision bf16",
     "--bf16": "--precision bf16",
@@ -69,7 +71,7 @@ HINTS = {
     "--max-grad-norm": "--set training.clip=X",
     "--save-steps": "--set training.checkpoint_every=N",
     "--logging-steps": "--set training.log_every=N",
-    "--max-seq-length": "--set data.max_pieces=N; longer pairs are dropped, not truncated",
+    "--max-seq-length": _LONGEST_PAIR,
     "--temperature": "--set OBJECTIVE.temperature=X; `paralign list settings` explains all settings",
     "--objective": '--recipe NAME, or --set \'objectives=["tlm", "moco"]\'',
     "--objectives": '--recipe NAME, or --set \'objectives=["tlm", "moco"]\'',
@@ -120,11 +122,11 @@ HINTS_OF = {
     **{(command, option): "--data LANG=PATH" for command in ("evaluate", "predict")
        for option in ("--eval", "--test", "--test-data", "--test-file")},
     ("pretrain", "--max-seq-length"): "--max-length",
-    ("align", "--max-length"): "--set data.max_pieces=N; longer pairs are dropped, not truncated",
-    ("build", "--max-length"): "--set data.max_pieces=N; longer pairs are dropped, not truncated",
-    ("build", "--max-seq-length"): "--set data.max_pieces=N; longer pairs are dropped, not truncated",
-    ("finetune", "--max-length"): "--set task.max_pieces=N, a setting of nli, paraphrase, topics and qa",
-    ("finetune", "--max-seq-length"): "--set task.max_pieces=N, a setting of nli, paraphrase, topics and qa",
+    ("align", "--max-length"): _LONGEST_PAIR,
+    ("build", "--max-length"): _LONGEST_PAIR,
+    ("build", "--max-seq-length"): _LONGEST_PAIR,
+    ("finetune", "--max-length"): _LONGEST_ROW,
+    ("finetune", "--max-seq-length"): _LONGEST_ROW,
 }  # fmt: skip
 """Command and option -> what to use in this command."""
 

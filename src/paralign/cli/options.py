@@ -15,7 +15,6 @@ from paralign.errors import UserError
 __all__ = [
     "SHORT_FORMS",
     "BatchSize",
-    "DataSettings",
     "Dataset",
     "Device",
     "DryRun",
@@ -86,7 +85,6 @@ Overrides = Annotated[
     ),
 ]
 TaskSettings = Annotated[list[str] | None, set_option("task", "the task", "TASK")]
-DataSettings = Annotated[list[str] | None, set_option("data", "the filter")]
 LearningRate = Annotated[
     float | None,
     typer.Option("--lr", metavar="X", help="Peak learning rate; short for --set training.learning_rate=X."),

@@ -12,7 +12,7 @@ from typing import Any
 from paralign.analyses.base import AnalysisResult, EncoderAnalysis, find_analysis
 from paralign.analyses.parallel_text import parse_parallel_texts
 from paralign.analyses.table import ANALYSES
-from paralign.commands.analysis_folder import load_analyzed, write_encoder_analysis
+from paralign.commands.analyzed_encoders import load_analyzed, write_encoder_analysis
 from paralign.commands.arguments import check_encoders, one_or_several
 from paralign.config import did_you_mean, merge, parse_override
 from paralign.console import echo, echo_dropped

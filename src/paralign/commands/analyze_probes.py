@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from paralign.analyses.probes import ProbeData, ProbesConfig, find_probed_task, probe_encoders
-from paralign.commands.analysis_folder import load_analyzed, write_encoder_analysis
+from paralign.commands.analyzed_encoders import load_analyzed, write_encoder_analysis
 from paralign.commands.arguments import check_encoders, one_or_several
 from paralign.config import check_sections, merge, parse_override, resolve, section
 from paralign.console import echo, echo_dropped

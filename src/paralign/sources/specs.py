@@ -368,9 +368,9 @@ def parse_part(text: str, name: str, *, most: int = 999_999_999) -> tuple[int, i
 def _split_spec(text: str, shape: str) -> tuple[str, str]:
     head, equals, path = text.partition("=")
     if not equals or not head.strip():
-        tags = _tags_in_name(path or head, pair="SOURCE-TARGET" in shape)
-        only_tags = tags == (path or head).strip()
-        hint = f"did you mean {tags}={(path or head).strip()}?" if tags and not only_tags else shape
+        given = (path or head).strip()
+        tags = _tags_in_name(given, pair="SOURCE-TARGET" in shape)
+        hint = f"did you mean {tags}={given}?" if tags and tags != given else shape
         raise UserError(f"no language before the path in {text!r}", hint=hint)
     if not path.strip():
         raise UserError(f"no path after '=' in {text!r}", hint=shape)

@@ -66,8 +66,11 @@ def best_of(folder: Path, step: int) -> Path:
 
 
 def step_of_best(state: Mapping[str, Any]) -> int:
-    """Return the step of the best weights from the ``state.json`` of a checkpoint; 0 if there were none."""
-    return int(state.get("best_step", state.get("best", {}).get("step", 0)))  # checkpoints of earlier versions
+    """Return the step of the best weights from the ``state.json`` of a checkpoint; 0 if there were none.
+
+    It is part of the state of :class:`paralign.training.callbacks.DevelopmentScore`.
+    """
+    return int(state.get("best", {}).get("step", 0))
 
 
 def check_best(folder: Path, step: int) -> None:

@@ -121,7 +121,6 @@ class Trainer:
         self.callbacks: list[Callback] = [Alarms()] if callbacks is None else list(callbacks)
         self.log = RunLog(run / "log.jsonl" if self.accelerator.is_main_process else None)
         self.step, self.signal = 0, StopSignal()
-        self.best_step = 0  # step of the best weights on development data; 0: there are none
         self.totals = Totals()
         self.losses_after = CheckpointLosses(config.checkpoint_every)
         self._progress: ProgressLine | None = None
@@ -235,7 +234,6 @@ class Trainer:
         main = self.accelerator.is_main_process
         if main or self.placement.collective:
             checkpoint.save_best(self.run_dir / "checkpoints", self.step, self.learner, writes=main)
-        self.best_step = self.step
         self.accelerator.wait_for_everyone()
 
     def load_best(self, step: int) -> None:
@@ -263,7 +261,7 @@ class Trainer:
             hint = "resume with the same settings, or start a new run with another --out"
             raise UserError(f"settings differ from those the run began with: {changed}", where=newest, hint=hint)
         checkpoint.load(newest, self.learner, self.optimizer)
-        self.step, self.best_step = state["step"], best_step
+        self.step = state["step"]
         self.lineage = state.get("lineage") or self.lineage  # that of its start, also if the precision is another one
         self.totals.load_state_dict(state["seen"], processes=state["place"]["ranks"] / self.ranks)
         self.losses_after.load_state_dict(state["losses_after"])
@@ -284,7 +282,6 @@ class Trainer:
                 "seen": self.totals.state_dict(),
                 **{callback.name: callback.state_dict() for callback in self.callbacks if callback.name},
                 "losses_after": self.losses_after.state_dict(),
-                "best_step": self.best_step,
                 "log_bytes": self.log.size(),
                 "log_digest": self.log.digest(),
             }
