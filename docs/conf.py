@@ -3,6 +3,8 @@
 The source folder is the repository's root, so that links between Markdown files work here as they do on the code host.
 """
 
+import os
+import sys
 from pathlib import Path
 
 from docutils import nodes
@@ -27,7 +29,15 @@ include_patterns = [
 ]
 exclude_patterns = ["build", "dist", "runs", ".*"]
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "sphinxcontrib.programoutput",
+]
+os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))  # `paralign ... --help`
+os.environ["COLUMNS"] = "84"
 myst_heading_anchors = 4
 
 autodoc_member_order = "bysource"

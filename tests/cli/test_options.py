@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 import typer
@@ -47,6 +48,11 @@ def test_every_option_has_a_group_and_every_command_an_example(path):
         words = shlex.split(example.replace("\\\n", " "))[1:]
         assert tuple(words[: len(path)]) == path
         command.make_context(command.name, words[len(path) :])  # raises for an option that does not exist
+
+
+def test_every_command_is_in_the_reference():
+    page = (Path(__file__).parents[2] / "docs/commands.md").read_text("utf-8")
+    assert sorted(re.findall("{command-output} paralign (.*) --help", page)) == sorted(map(" ".join, COMMANDS))
 
 
 def test_input_that_is_taken_once_is_not_given_twice(capsys):
