@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from paralign.device import best_device, has_bf16, on_device, select_device
+from paralign.device import best_device, gpu_of, has_bf16, on_device, select_device
 from paralign.errors import UserError
 from paralign.training.memory import peak_memory
 
@@ -57,6 +57,16 @@ def test_the_cpu_can_be_chosen(environment):
     assert best_device().type == "cpu"
     select_device("cuda")
     assert best_device().type == "cuda"
+
+
+@pytest.mark.parametrize(("gpus", "names"), [(0, [None] * 3), (1, [None] * 3), (2, ["cuda:0", "cuda:1", "cuda:0"])])
+def test_processes_take_the_gpus_in_turn(environment, gpus, names):
+    environment.setattr("torch.accelerator.is_available", lambda: gpus > 0)
+    environment.setattr("torch.cuda.is_available", lambda: gpus > 0)
+    environment.setattr("torch.cuda.device_count", lambda: gpus)
+    assert [gpu_of(number) for number in range(3)] == names
+    environment.setenv("ACCELERATE_USE_CPU", "1")
+    assert [gpu_of(number) for number in range(3)] == [None] * 3
 
 
 def test_one_of_the_visible_gpus_can_be_chosen(environment):

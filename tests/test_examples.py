@@ -7,6 +7,7 @@ import itertools
 import json
 import math
 import re
+import tomllib
 import shlex
 import sys
 from collections import Counter
@@ -263,10 +264,24 @@ def test_the_task_of_the_document_measures(base, tmp_path, monkeypatch):
     assert row["settings"]["task_info"]["main_metrics"] == ["whole"]
 
 
-def code_of(document):
-    """The first Python block of a document."""
+def test_the_task_with_training_of_the_document_trains(base, tmp_path, monkeypatch):
+    (tmp_path / "sentiment.py").write_text(code_of("add-a-task.md", 1), encoding="utf-8")
+    (tmp_path / "train.tsv").write_text("A good dog.\tgood\nA bad cat.\tbad\n" * 4, encoding="utf-8")
+    (tmp_path / "test.tsv").write_text("Ein guter Hund.\tgood\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    command = f"finetune --model {base} --task sentiment:Sentiment --no-keep-models --quiet"
+    files = ["--train", f"en={tmp_path}/train.tsv", "--eval", f"de={tmp_path}/test.tsv", "--out", str(tmp_path / "run")]
+    assert main([*command.split(), *files]) == 0
+    rows = [json.loads(line) for line in (tmp_path / "run" / "results.jsonl").read_text().splitlines()]
+    assert {row["metric"] for row in rows} == {"accuracy", "macro_f1"}
+    assert {row["settings"]["task_info"]["title"] for row in rows} == {"Sentiment"}
+    assert tomllib.loads((tmp_path / "run" / "config.toml").read_text())["training"]["epochs"] == 3
+
+
+def code_of(document, number=0):
+    """A Python block of a document, by default the first."""
     text = (ROOT / "docs" / document).read_text(encoding="utf-8")
-    return re.search(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)[1]
+    return re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)[number]
 
 
 def without_docstrings(source):

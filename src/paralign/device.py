@@ -16,6 +16,7 @@ from paralign.errors import UserError
 __all__ = [
     "best_device",
     "disconnect_at_exit",
+    "gpu_of",
     "has_bf16",
     "keep_memory",
     "limit_primitive_cache",
@@ -101,6 +102,19 @@ def select_device(name: str | None) -> None:
     if found is None or found.type != kind:
         names = ["cpu"] if found is None else ["cpu", found.type]
         raise UserError(f"there is no device {name!r}", hint=f"available here: {', '.join(names)}")
+
+
+def gpu_of(number: int) -> str | None:
+    """Return the GPU that a process should use, as a name for :func:`select_device`.
+
+    Args:
+        number: of the process, from 0. Processes take the visible GPUs in turn.
+
+    Returns:
+        ``cuda:K``, or None if there is at most one GPU.
+    """
+    count = torch.cuda.device_count() if uses_cuda() else 0
+    return f"cuda:{number % count}" if count > 1 else None
 
 
 def on_device(array: npt.NDArray[Any], device: torch.device) -> torch.Tensor:

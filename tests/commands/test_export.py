@@ -67,7 +67,7 @@ def test_means_are_over_all_pieces(base, tmp_path):
         (["moco"], {"moco": {"pool": "cls"}}, "cls"),
         (["tlm", "in_batch"], {"in_batch": {"pool": "cls"}}, "cls"),
         (["in_batch", "moco"], {"in_batch": {"pool": "mean"}, "moco": {"pool": "cls"}}, "cls"),
-        (["tlm"], {"moco": {"pool": "cls"}}, "mean"),
+        (["my_module:Mine"], {"data": {"limit": 1}, "mine": {"pool": "cls"}}, "cls"),
         (["tlm"], {}, "mean"),
     ],
 )

@@ -163,14 +163,13 @@ def _trained_pool(model: str, facts: Mapping[str, Any]) -> Literal["cls", "mean"
         return "cls" if of_folder == "cls" else "mean"
     if of_folder:
         raise UserError(f"{of_folder} pooling cannot be exported", where=model, hint="--pool mean, or --pool cls")
-    objectives = sorted(facts.get("objectives", ()), key=lambda name: name != "moco")
-    settings = facts.get("settings")
-    sections = [settings.get(name) if isinstance(settings, Mapping) else None for name in objectives]
-    pools = [section.get("pool") for section in sections if isinstance(section, Mapping)]
-    for pool in pools:
+    settings = facts.get("settings")  # has a section for each objective, also for those of another package
+    sections = settings if isinstance(settings, Mapping) else {}
+    for name in sorted(sections, key=lambda name: name != "moco"):
+        pool = sections[name].get("pool") if isinstance(sections[name], Mapping) else None
         if pool in ("cls", "mean"):
             return "cls" if pool == "cls" else "mean"
-    return "cls" if "moco" in objectives else "mean"
+    return "cls" if "moco" in facts.get("objectives", ()) else "mean"
 
 
 def _scores(

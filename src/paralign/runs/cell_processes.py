@@ -47,6 +47,7 @@ class CellProcesses:
 
     Args:
         count: number of processes; each has its share of the processor cores, or ``OMP_NUM_THREADS`` if that is less.
+            Several GPUs are divided among them.
         runner: calls a function with options before a deadline.
     """
 
@@ -141,8 +142,10 @@ class CellProcesses:
 
     def _new(self, number: int) -> None:
         here, there = self._context.Pipe()
+        from paralign.device import gpu_of
+
         threads = thread_share(self._count, available_cores(), os.environ.get("OMP_NUM_THREADS", ""))
-        process = self._context.Process(target=_serve, args=(there, self._runner, threads), daemon=True)
+        process = self._context.Process(target=_serve, args=(there, self._runner, threads, gpu_of(number)), daemon=True)
         process.start()
         there.close()
         self._processes[number], self._pipes[number] = process, here
@@ -152,14 +155,17 @@ class CellProcesses:
             os.kill(self._processes[number].pid, signal.SIGTERM)
 
 
-def _serve(pipe: Connection, runner: Runner, threads: int) -> None:
+def _serve(pipe: Connection, runner: Runner, threads: int, device: str | None) -> None:
     """Run what comes through the pipe until it is closed."""
     if hasattr(os, "setpgrp"):  # not on Windows
         os.setpgrp()  # Ctrl-C on the terminal reaches the first process only, which passes it on
     threading.Thread(target=_end_with_parent, daemon=True).start()
     import torch
 
+    from paralign.device import select_device
+
     torch.set_num_threads(threads)
+    select_device(device)
     while True:
         try:
             run, options, deadline = pipe.recv()
