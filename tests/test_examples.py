@@ -7,9 +7,9 @@ import itertools
 import json
 import math
 import re
-import tomllib
 import shlex
 import sys
+import tomllib
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
