@@ -286,6 +286,14 @@ def test_a_target_whose_test_set_has_another_normalization_is_not_lost(tmp_path)
     ]  # fmt: skip
 
 
+def test_the_mean_is_over_targets_with_one_normalization(tmp_path):
+    metrics = {"en": "f1", "de": "f1", "fr": "f1", "es": "f1_mlqa"}
+    rows = [(folder, found.model_copy(update={"task": "qa", "metric": metric}))
+            for tag, metric in metrics.items() for reset in ("", "0-1")
+            for folder, found in row(reset, 0, 0.5, np.eye(2)[0], tmp_path / f"{tag}-{reset}", tag)]  # fmt: skip
+    assert {cell.targets for cell in ablation_cells(rows)[0] if cell.target == "mean"} == {2}
+
+
 def test_questions_in_other_languages_are_other_targets(tmp_path):
     shares = {(None, ""): 0.75, (None, "0-1"): 0.5, ("en-de", ""): 0.25, ("en-de", "0-1"): 0.0, ("de-en", ""): 0.5,
               ("de-en", "0-1"): 0.25}  # fmt: skip

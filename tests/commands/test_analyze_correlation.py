@@ -242,6 +242,16 @@ def test_questions_in_another_language_are_another_way():
     assert notes == ["measured in several ways: pos on d test counts, pos on d test en-de does not"]
 
 
+def test_scores_of_squad_and_of_mlqa_are_other_ways():
+    """Their F1 splits words in different ways."""
+    of_qa = [r.model_copy(update={"task": "qa", "metric": "f1"}) if r.task == "pos" else r
+             for r in rows() if r.metric != "other"]  # fmt: skip
+    made = [r.model_copy(update={"metric": "f1_mlqa"}) if (r.task, r.language) == ("qa", "zh") else r for r in of_qa]
+    points, notes = transfer_scores(made)
+    assert points == [point for point in transfer_scores(of_qa)[0] if point.language == "de"]
+    assert notes == ["measured in several ways: qa scored by f1 counts, qa scored by f1_mlqa does not"]
+
+
 def test_one_way_counts_for_all_languages_and_encoders():
     """The way of English is that of German, although German alone was measured more often in the other way."""
     fast = {"training": {"learning_rate": 1e-4}}

@@ -241,6 +241,34 @@ def test_outputs_of_the_head_do_not_divide_a_table(tmp_path):
     assert sorted(map(sorted, tables)) == [["cut"], ["one", "two"]]
 
 
+@pytest.mark.parametrize(
+    ("task", "metric", "name", "values", "tables"),
+    [
+        ("alignment", "error_rate", "threshold", (0.001, 0.1), 2),
+        ("mining", "f1", "threshold", (1.04, 1.06), 1),
+        ("lexicon", "precision_at_1_cosine", "candidates", (None, "words.txt"), 2),
+        ("lexicon", "precision_at_1_cosine", "candidates", ("words.de.txt", "words.fr.txt"), 1),
+    ],
+)
+def test_settings_that_change_the_measure_divide_a_table(tmp_path, task, metric, name, values, tables):
+    runs = [
+        add(tmp_path / f"s{k}", share(50 + k), task=task, metric=metric, settings={"task": {name: value}})
+        for k, value in enumerate(values)
+    ]
+    page, _ = text_of(write_report(runs, tmp_path / "r.html"))
+    assert len([rows for rows in page.tables.values() if rows[0][0] == "system"]) == tables
+
+
+def test_the_gap_of_an_error_is_what_it_is_of_the_accuracy(tmp_path):
+    info = {"title": "T", "main_metrics": ["wrong"], "lower_is_better": ["wrong"]}
+    for language, wrong in (("en", 10), ("de", 20), ("fr", 30)):
+        row = {"task": "my:T", "metric": "wrong", "language": language, "train": "en", "settings": {"task_info": info}}
+        add(tmp_path / "a", share(wrong), **row)
+    page, _ = text_of(write_report([tmp_path / "a"], tmp_path / "r.html"))
+    (found,) = [dict(zip(*rows, strict=True)) for rows in page.tables.values() if "gap to en" in rows[0]]
+    assert (found["average"], found["gap to en"]) == ("25.0", "15.0")
+
+
 def test_questions_in_another_language_are_other_data(tmp_path):
     f1 = {(None, "en"): 90, (None, "de"): 70, ("en", "de"): 60, ("en", "es"): 40, ("de", "en"): 50, ("es", "de"): 20}
     f1[("de", "es")] = 30

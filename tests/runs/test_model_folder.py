@@ -46,6 +46,13 @@ def test_the_outputs_of_a_head_are_not_renamed(tmp_path, task, key, names):
         saved_task(None, folder, {key: names[::-1]})
 
 
+def test_a_parser_without_subtypes_is_not_scored_with_them(tmp_path):
+    with pytest.raises(UserError, match=r"fine-tuned without subtypes.*leave task\.subtypes out"):
+        saved_task(None, model(tmp_path, task="parsing", settings={"subtypes": False}), {"subtypes": True})
+    whole = model(tmp_path, task="parsing", settings={"subtypes": True})
+    assert [saved_task(None, whole, {"subtypes": value})[0].config.subtypes for value in (True, False)] == [True, False]
+
+
 def test_seeds_of_a_fine_tuned_model_share_a_lineage_and_other_data_and_settings_do_not():
     facts = {"task": "pos", "settings": {"max_pieces": 9}, "train": "en", "of": OF}
     made = {"training": {"sets": ["a"]}, "layers": {"reset": ""}, "dev": [], "digests": {"train": ["1"]}}

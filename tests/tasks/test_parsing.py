@@ -14,6 +14,7 @@ from hypothesis.extra.numpy import arrays
 from paralign.encoder import Encoder, train_tokenizer
 from paralign.errors import UserError
 from paralign.formats.items import Tree
+from paralign.objectives import Step
 from paralign.smallworld import World
 from paralign.sources.readers import read_trees
 from paralign.sources.specs import parse_text
@@ -132,6 +133,14 @@ def test_a_head_that_knows_the_answer_scores_all(encoder, trees):
     las, uas = parsing().evaluate(encoder, Gold(encoder), dataset([tree(heads) for heads in trees]))
     assert (las.metric, uas.metric) == ("las", "uas")
     assert las.items.tolist() == uas.items.tolist() == [[len(heads)] * 2 for heads in trees]
+
+
+def test_a_batch_of_one_word_whose_head_is_in_another_window(encoder):
+    rows = parsing().examples(encoder, [tree([0])], None)
+    rows[0].labels[:] = -1
+    batch = ExampleBatches(encoder, [rows], TrainingConfig(batch=1)).batch(0)
+    losses = random_head(encoder).forward(Step(encoder, batch))
+    assert {name: loss.item() for name, loss in losses.items()} == {"arc": 0.0, "relation": 0.0}
 
 
 def test_in_windows_it_scores_all_where_each_window_hangs_on_the_root_word(short_encoder):

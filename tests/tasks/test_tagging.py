@@ -129,6 +129,14 @@ def test_batches_hold_every_row_and_their_targets_are_where_the_labels_are(encod
     message = r"4 training records cannot be divided into 8 slices \(lower training\.accumulate to 4 or less"
     with pytest.raises(UserError, match=message):
         ExampleBatches(encoder, ([row] for row in rows[:4]), TrainingConfig(batch=16, accumulate=8))
+    # A batch counts rows: 8 groups of two.
+    pairs = list(zip(rows[::2], rows[1::2], strict=True))
+    divided = ExampleBatches(encoder, pairs, TrainingConfig(batch=16, accumulate=4))
+    assert (divided.size, [len(part.ids) for part in divided.slices(0, 0, 1, 4)]) == (8, [2] * 4)
+    with pytest.raises(UserError, match=r"16 rows has 8 groups of 2, too few for 16 slices \(lower .* to 8 or less"):
+        ExampleBatches(encoder, pairs, TrainingConfig(batch=16, accumulate=16))
+    with pytest.raises(UserError, match=r"16 is not divisible by 1 processes x 6"):
+        ExampleBatches(encoder, pairs, TrainingConfig(batch=16, accumulate=6))
 
 
 def test_the_heads_loss_is_cross_entropy_of_its_scores(encoder):

@@ -126,6 +126,16 @@ def test_a_long_sentence_is_read_in_windows(make_encoder):
         assert any(torch.allclose(states[5 + place], alone[begin][place - begin], atol=1e-5) for begin in good)
 
 
+@pytest.mark.parametrize("matching", ["argmax", "itermax", "softmax", "transport"])
+def test_in_evaluation_only_the_encoder_is_computed_in_bf16(encoder, pairs, matching):
+    """The links of a task with ``task.precision=bf16`` are those of ``words.precision=bf16``."""
+    config = SimilarityConfig(matching=matching, precision="bf16")
+    links = align_by_similarity(encoder, pairs, config)
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = align_by_similarity(encoder, pairs, config)
+    assert list(inside) == list(links)
+
+
 def test_a_missing_layer_is_an_error(encoder):
     with pytest.raises(UserError, match="no layer 3"):
         align_by_similarity(encoder, [("a", "b")], SimilarityConfig(layer=3))

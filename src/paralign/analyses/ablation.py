@@ -182,7 +182,8 @@ def _group_rows(
             for name in ("task", "training")
         ]
         maps = tuple(map(str, row.settings.get("maps") or ()))
-        key = (row.task, metric, system, row.model_hash, row.train, (row.split, other_layers, maps, *settings))
+        way = (row.metric, row.split, other_layers, maps, *settings)
+        key = (row.task, metric, system, row.model_hash, row.train, way)
         groups[key][row.where.direction or row.language, row.dataset][reset][row.seeds.finetune] = (folder, row)
         members[key].append(row)
     for (_, _, system, *_), of_key in members.items():

@@ -213,7 +213,8 @@ def _score_ways(row: Measurement) -> list[_Way]:
     data = training_data(row)
     content = f"{row.task} from {row.train} {_describe_settings(data)}" if data else None
     source = (row.task, row.train)
-    return [(source, training), (source, content), ((*source, row.language), test)]
+    scorer = f"{row.task} scored by {row.metric}"
+    return [(source, training), (source, content), (source, scorer), ((*source, row.language), test)]
 
 
 def _predictor_values(

@@ -108,7 +108,7 @@ def format_table(table: Table) -> FormattedTable:
             if any(row.reference for row in table.rows):
                 columns[f"change on {language}"] = [_change_cell(row, language, key) for row in table.rows]
             if table.others:
-                columns[f"gap to {language}"] = [score_cell(row.gap, None, key.scaled) for row in table.rows]
+                columns[f"gap to {language}"] = [_gap_cell(row, key) for row in table.rows]
     ranked = [cells for name, cells in columns.items() if name == "average" or name in table.languages]
     mark_best(ranked, min if key.lower_is_better else max)
     rows = zip(table.rows, zip(*columns.values(), strict=True), strict=True)
@@ -172,6 +172,12 @@ def _change_cell(row: Row, pivot: str, key: TableKey) -> FormattedCell:
     cell = FormattedCell("", sort=repr(-scores.difference if key.lower_is_better else scores.difference))
     _add(cell, scores.difference, scores.comparison, key)
     return cell
+
+
+def _gap_cell(row: Row, key: TableKey) -> FormattedCell:
+    """Return how much worse the average is than the score on the pivot."""
+    gap = -row.gap if row.gap is not None and key.lower_is_better else row.gap
+    return score_cell(gap, None, key.scaled)
 
 
 def score_cell(value: float | None, sd: float | None, scaled: bool) -> FormattedCell:

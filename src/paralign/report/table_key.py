@@ -22,9 +22,7 @@ __all__ = [
     "training_languages",
 ]
 
-_DATA_SETTINGS = {
-    "layer", "threshold", "candidates", "word_column", "tag_column", "one_based", "flipped", *HEAD_OUTPUTS
-}  # fmt: skip
+_DATA_SETTINGS = {"layer", "word_column", "tag_column", "one_based", "flipped", *HEAD_OUTPUTS}
 """Task settings that are shown elsewhere or follow from the data."""
 
 
@@ -147,13 +145,23 @@ def divide_members(key: TableKey, members: list[Member]) -> Iterator[tuple[Table
 def _distinct_settings(members: list[Member]) -> list[str]:
     """Return for each row the task settings in which rows differ. A setting that is not recorded is the most common
     one."""
-    recorded = [row.settings.get("task") for _, row in members]
-    settings = [{k: str(v) for k, v in own.items()} if isinstance(own, dict) else {} for own in recorded]
+    settings = [_compared_settings(row) for _, row in members]
     names = sorted({name for own in settings for name in own})
     values = {name: Counter(own[name] for own in settings if name in own) for name in names}
-    differing = [name for name in names if len(values[name]) > 1 and name not in _DATA_SETTINGS]
+    differing = [name for name in names if len(values[name]) > 1]
     default = {name: values[name].most_common(1)[0][0] for name in differing}
     return [", ".join(f"{name} {own.get(name, default[name])}" for name in differing) for own in settings]
+
+
+def _compared_settings(row: Measurement) -> dict[str, str]:
+    """Return the settings of the task without those that follow from the data."""
+    recorded = row.settings.get("task")
+    settings = {k: v for k, v in recorded.items() if k not in _DATA_SETTINGS} if isinstance(recorded, dict) else {}
+    if row.task == "mining":  # chosen for each pair of languages
+        settings.pop("threshold", None)
+    if "candidates" in settings:  # a file for each language, or the words of the dictionary
+        settings["candidates"] = "given" if settings["candidates"] else "of the dictionary"
+    return {name: str(value) for name, value in settings.items()}
 
 
 def _partner(member: Member) -> str | None:

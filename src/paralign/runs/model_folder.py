@@ -173,7 +173,7 @@ def saved_task(name: str | None, model: str, settings: Mapping[str, Any]) -> tup
     Raises:
         UserError: if the model was fine-tuned for another task, if no task is named and there is none, if the file of
             a fine-tuned model names a class that is not in the table of tasks, and for settings that would rename the
-            outputs of its head.
+            outputs of its head or ask for outputs that it does not have.
     """
     facts = _task_file(model)
     if name is None and facts and facts["task"] not in TASKS:
@@ -197,6 +197,9 @@ def saved_task(name: str | None, model: str, settings: Mapping[str, Any]) -> tup
         if given[key] != stored[key]:
             message = f"task.{key} differs from that of the model, which would give its outputs other names"
             raise UserError(message, where=model, hint=f"leave task.{key} out, or fine-tune another model with it")
+    if given.get("subtypes") and stored.get("subtypes") is False:
+        hint = "leave task.subtypes out, or fine-tune another model with it"
+        raise UserError("the model was fine-tuned without subtypes, and cannot predict them", where=model, hint=hint)
     if task.trains and facts and facts["task"] != name:
         hint = "leave out --task, or fine-tune a model for it"
         raise UserError(f"the model was fine-tuned for {facts['task']!r}, not {name!r}", where=model, hint=hint)

@@ -155,7 +155,7 @@ class ExampleBatches:
         training: batch size (in rows), seed and window.
 
     Raises:
-        UserError: if there are fewer records than slices (``training.accumulate``).
+        UserError: if the batch, or all records, cannot be divided into slices (``training.accumulate``).
     """
 
     def __init__(self, encoder: Encoder, records: Iterable[Sequence[Example]], training: TrainingConfig) -> None:
@@ -166,9 +166,15 @@ class ExampleBatches:
             lengths.append(sum(map(len, rows)))
             ends.append(self._store.rows)
         self.records, self._ends = len(lengths), np.array(ends)
+        training.check_division(processes())
         together = max(1, round(self._store.rows / max(1, self.records)))
-        self.size = min(max(1, training.batch // together), self.records)
+        wanted = max(1, training.batch // together)
+        self.size = min(wanted, self.records)
         parts = training.accumulate * processes()
+        if wanted < parts:
+            hint = f"lower training.accumulate to {max(1, wanted // processes())} or less"
+            message = f"a batch of {training.batch} rows has {wanted} groups of {together}, too few for {parts} slices"
+            raise UserError(message, hint=hint)
         if 0 < self.records < parts:
             hint = f"lower training.accumulate to {max(1, self.records // processes())} or less, or give more data"
             raise UserError(f"{self.records:,} training records cannot be divided into {parts} slices", hint=hint)

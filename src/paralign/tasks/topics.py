@@ -41,7 +41,7 @@ class Topics(Classification):
     name: ClassVar[str] = "topics"
     Config: ClassVar[type[TaskConfig]] = TopicConfig
     training: ClassVar[Mapping[str, Any]] = {"epochs": 20}
-    """SIB-200 has only 701 sentences for training: 22 steps per epoch."""
+    """SIB-200 has only 701 sentences for training: 21 steps per epoch."""
     statistics: ClassVar[Mapping[str, str]] = {"macro_f1": "macro_f1"}
 
     def __init__(self, config: Any = None) -> None:

@@ -206,7 +206,8 @@ def _expand_words(source: tuple[Ints, Ints], target: tuple[Ints, Ints]) -> tuple
 def _links(source: Padded, target: Padded, config: SimilarityConfig, method: str) -> Mask:
     """Return ``[k, m, n]`` the links between the vectors of a block of sentence pairs."""
     inside = source[1].unsqueeze(2) & target[1].unsqueeze(1)
-    values = torch.bmm(source[0], target[0].transpose(1, 2))
+    with torch.autocast(inside.device.type, enabled=False):  # of evaluation: only the encoder is computed in bf16
+        values = torch.bmm(source[0], target[0].transpose(1, 2))
     if config.matching == "itermax":
         return itermax((values + 1) / 2, inside, config.rounds).cpu().numpy()
     if config.matching == "softmax":
