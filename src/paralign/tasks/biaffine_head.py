@@ -116,7 +116,8 @@ class BiaffineHead(TaskHead):
         gold = on_device(head, states.flat.device)
         arc = nn.functional.cross_entropy(self._arc_logits(states, words), gold, ignore_index=-1, reduction="sum")
         # The state of each word's head: [CLS] for the root, or the word. It is not used if the head is unknown.
-        at = np.where(head > 0, states.view.masked[words.first[words.row] + np.maximum(head, 1) - 1], words.starts[words.row])
+        word = states.view.masked[words.first[words.row] + np.maximum(head, 1) - 1]
+        at = np.where(head > 0, word, words.starts[words.row])
         heads = self._represent("relation_head", states.at(at))
         logits = torch.einsum("mki,mi->mk", self._relate(states.at(words.words)), _with_one(heads))
         relations = on_device(np.where(head >= 0, relation, -1), gold.device)
