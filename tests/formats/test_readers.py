@@ -130,14 +130,13 @@ def test_plain_text(tmp_path: Path) -> None:
     ]
 
 
-def test_smallworld_has_parallel_text_with_links() -> None:
+def test_smallworld_has_parallel_text() -> None:
     got = list(read_pairs(PairSpec("en", "de", "smallworld:7-9")))
     assert [p.line for p in got] == [7, 8]
     for side, language in (("source", "en"), ("target", "de")):
         texts = list(read_text(TextSpec(language, "smallworld:7-9")))
         assert texts == [(p.line, getattr(p, side)) for p in got]
         assert all(text == normalize(text) for _, text in texts)
-    assert all(p.links for p in got)
     with pytest.raises(UserError, match="has no grammar for"):
         list(read_pairs(PairSpec("en", "sw", "smallworld:0-2")))
 

@@ -17,12 +17,7 @@ __all__ = ["read_bucc"]
 
 
 def read_bucc(
-    path: str,
-    languages: tuple[str, str],
-    *,
-    lenient: bool = False,
-    dropped: Counter[str] | None = None,
-    labeled: bool = True,
+    path: str, languages: tuple[str, str], *, lenient: bool, dropped: Counter[str], labeled: bool
 ) -> MiningSet:
     """Read a mining set (Zweigenbaum et al., BUCC 2017 and 2018).
 
@@ -41,11 +36,10 @@ def read_bucc(
     Raises:
         UserError: with ``file:line``; for a gold file with swapped columns even if ``lenient``.
     """
-    count: Counter[str] = Counter() if dropped is None else dropped
-    sides = [_sentences(_file(path, tag), lenient, count) for tag in languages]
+    sides = [_sentences(_file(path, tag), lenient, dropped) for tag in languages]
     gold: frozenset[tuple[str, str]] = frozenset()
     if labeled:
-        gold = _gold(_file(path, "gold"), path, languages, sides, lenient, count)
+        gold = _gold(_file(path, "gold"), path, languages, sides, lenient, dropped)
     (source, target) = sides
     return MiningSet(list(source.values()), list(source), list(target.values()), list(target), gold)
 

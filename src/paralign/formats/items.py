@@ -17,8 +17,6 @@ class Pair:
     target: str
     line: int
     """Line in the file, from 1; in the small world the index of the sentence."""
-    links: tuple[tuple[int, int], ...] | None = None
-    """Gold links (source word, target word), from 0, between the words of the small world; ``None`` for files."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ _COLUMNS: Mapping[str, Sequence[str]] = {
 
 
 def read_labeled_sentence_file(
-    path: str, *, lenient: bool = False, dropped: Counter[str] | None = None, labeled: bool = True
+    path: str, *, lenient: bool, dropped: Counter[str], labeled: bool
 ) -> Iterator[LabeledSentence]:
     """Read labeled sentences in a stream: TSV with a header, or two columns without one, sentence and label.
 
@@ -41,10 +41,6 @@ def read_labeled_sentence_file(
     Raises:
         UserError: with ``file:line``; for a file without a sentence.
     """
-    return _read(path, lenient, Counter() if dropped is None else dropped, labeled)
-
-
-def _read(path: str, lenient: bool, dropped: Counter[str], labeled: bool) -> Iterator[LabeledSentence]:
     columns: Sequence[str] | None = None
     index, empty = -1, True
     for number, line in numbered_lines(path, lenient=lenient, dropped=dropped):

@@ -126,15 +126,14 @@ def read_pair_files(
 
 
 def read_plain_text(
-    path: str, language: str, *, lenient: bool, dropped: Counter[str] | None, tokenized: bool = False
+    path: str, language: str, *, lenient: bool, dropped: Counter[str], tokenized: bool
 ) -> Iterator[tuple[int, str]]:
     """Read one sentence per line, or the rows of a dataset of the hub, as ``(line number, normalized text)``.
 
     Args and errors as in :func:`read_pair_files`.
     """
     if is_hub(path):
-        count: Counter[str] = Counter() if dropped is None else dropped
-        lines = read_hub_text(path, language, lenient=lenient, dropped=count)
+        lines = read_hub_text(path, language, lenient=lenient, dropped=dropped)
     elif is_tmx(path):
         hint = "write SRC-TGT=PATH, or convert it to two files with corpus convert"
         raise UserError("is a translation memory, not plain text", where=path, hint=hint)

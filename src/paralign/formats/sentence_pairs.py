@@ -33,7 +33,7 @@ Row = Mapping[str, str]
 
 
 def read_sentence_pair_file(
-    path: str, language: str, *, lenient: bool = False, dropped: Counter[str] | None = None, labeled: bool = True
+    path: str, language: str, *, lenient: bool, dropped: Counter[str], labeled: bool
 ) -> Iterator[SentencePair]:
     """Read sentence pairs in a stream: TSV with three columns, TSV with a header, or JSON lines.
 
@@ -57,10 +57,6 @@ def read_sentence_pair_file(
     Raises:
         UserError: with ``file:line``; for a file without a pair of the language, with the languages it has.
     """
-    return _read(path, language, lenient, Counter() if dropped is None else dropped, labeled)
-
-
-def _read(path: str, language: str, lenient: bool, dropped: Counter[str], labeled: bool) -> Iterator[SentencePair]:
     layout: _Layout | None = None
     other_languages: set[str] = set()
     labels: list[str] = []

@@ -24,12 +24,7 @@ _TYDIQA = frozenset((
 
 
 def read_squad(
-    path: str | Path,
-    language: str,
-    *,
-    lenient: bool = False,
-    dropped: Counter[str] | None = None,
-    labeled: bool = True,
+    path: str | Path, language: str, *, lenient: bool, dropped: Counter[str], labeled: bool
 ) -> Iterator[Question]:
     """Read questions in the JSON of SQuAD v1.1 (Rajpurkar et al. 2016), plain or compressed.
 
@@ -52,10 +47,6 @@ def read_squad(
         UserError: with file and question; for malformed JSON with line and column; for a file without a question of the
             language with the languages it has.
     """
-    return _read(path, language, lenient, Counter() if dropped is None else dropped, labeled)
-
-
-def _read(path: str | Path, language: str, lenient: bool, dropped: Counter[str], labeled: bool) -> Iterator[Question]:
     paragraphs = _paragraphs(load_json(path), path)
     prefix = _prefix(paragraphs, language, path)
     texts_by_id: dict[str, set[int]] = {}

@@ -45,11 +45,11 @@ def read_tagged_columns(
     path: str,
     language: str,
     *,
-    scheme: Literal["bio", "conll"] = "bio",
-    columns: Columns = (None, None),
-    lenient: bool = False,
-    dropped: Counter[str] | None = None,
-    labeled: bool = True,
+    scheme: Literal["bio", "conll"],
+    columns: Columns,
+    lenient: bool,
+    dropped: Counter[str],
+    labeled: bool,
 ) -> Iterator[Tagged]:
     """Read tagged sentences in a stream: PAN-X, CoNLL-2002 and CoNLL-2003 columns.
 
@@ -74,10 +74,26 @@ def read_tagged_columns(
     Raises:
         UserError: with ``file:line``; for the prefix of another language; for word numbers in the column of words.
     """
-    if scheme not in ("bio", "conll"):
-        raise UserError(f"unknown scheme {scheme!r}", hint="use bio or conll")
-    count: Counter[str] = Counter() if dropped is None else dropped
-    return _read(path, language, scheme, columns, lenient, count, labeled)
+    blocks = sentence_blocks(path, lenient=lenient, dropped=dropped)
+    head, blocks = read_ahead(blocks, _LAYOUT_SENTENCES, dropped)
+    layout = _Layout(head, path, language, columns)
+    empty = True
+    for block in blocks:
+        try:
+            rows = layout.rows(block, labeled)
+            if not rows:
+                continue
+            check_forms((word for _, word, _ in rows), rows[0][0])
+            tags = _tags(rows, scheme, labeled, layout.hint)
+        except ItemError as error:
+            raise_or_drop(error, path, "sentence", lenient=lenient, dropped=dropped)
+            continue
+        empty = False
+        words = tuple(normalize(word) or word for _, word, _ in rows)
+        text, spans = join_words(words, [False] * len(words))
+        yield Tagged(text, words, spans, tags, rows[0][0])
+    if empty:
+        raise no_items_error(path, "sentence", dropped)
 
 
 def has_no_columns(path: str) -> bool:
@@ -122,31 +138,6 @@ def to_bio(tags: Sequence[str]) -> list[str]:
             out.append(("B-" if begins else "I-") + entity_type)
         last_prefix, last_type = prefix, entity_type
     return out
-
-
-def _read(
-    path: str, language: str, scheme: str, columns: Columns, lenient: bool, dropped: Counter[str], labeled: bool
-) -> Iterator[Tagged]:
-    blocks = sentence_blocks(path, lenient=lenient, dropped=dropped)
-    head, blocks = read_ahead(blocks, _LAYOUT_SENTENCES, dropped)
-    layout = _Layout(head, path, language, columns)
-    empty = True
-    for block in blocks:
-        try:
-            rows = layout.rows(block, labeled)
-            if not rows:
-                continue
-            check_forms((word for _, word, _ in rows), rows[0][0])
-            tags = _tags(rows, scheme, labeled, layout.hint)
-        except ItemError as error:
-            raise_or_drop(error, path, "sentence", lenient=lenient, dropped=dropped)
-            continue
-        empty = False
-        words = tuple(normalize(word) or word for _, word, _ in rows)
-        text, spans = join_words(words, [False] * len(words))
-        yield Tagged(text, words, spans, tags, rows[0][0])
-    if empty:
-        raise no_items_error(path, "sentence", dropped)
 
 
 class _Layout:
