@@ -19,7 +19,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ from paralign.corpus.store import TokenStore
 from paralign.digests import FolderDigests, check_schema, file_digest, write_digests
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
-from paralign.ragged import ranges, row_ids, row_starts
+from paralign.ragged import batched, ranges, row_ids, row_starts
 from paralign.text.words import piece_word_ranges, word_spans
 
 __all__ = ["LinkStore", "LinkedWords", "locate_linked_pieces", "write_link_store"]
@@ -154,10 +153,9 @@ def write_link_store(
         UserError: for links beyond their sentence, or another number of records.
     """
     index, count, position = np.zeros(len(store) + 1, np.int64), 0, 0
-    remaining = iter(links)
     with atomic_folder(out) as part:
         with (part / "words.bin").open("wb") as words, (part / "links.bin").open("wb") as pairs:
-            while block := list(islice(remaining, _BLOCK)):
+            for block in batched(links, _BLOCK):
                 records = range(count, count + len(block))
                 count += len(block)
                 if count > len(store):

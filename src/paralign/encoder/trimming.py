@@ -18,6 +18,7 @@ from paralign.encoder.encoder import Encoder
 from paralign.encoder.families import model_class
 from paralign.encoder.hf import first_position, has_pooling_option
 from paralign.errors import UserError
+from paralign.ragged import batched
 
 __all__ = ["count_pieces", "trim_vocabulary"]
 
@@ -38,19 +39,10 @@ def count_pieces(encoder: Encoder, texts: Iterable[str]) -> tuple[Ints, set[str]
     normalize = str if normalizer is None else normalizer.normalize_str
     counts = np.zeros(len(encoder.embeddings), np.int64)
     characters: set[str] = set()
-    chunk: list[str] = []
-
-    def add() -> None:
+    for chunk in batched(texts, _CHUNK):
         for ids, _ in encoder.tokenize(chunk, None):
             np.add.at(counts, ids, 1)
         characters.update(*chunk, *map(normalize, chunk))
-        chunk.clear()
-
-    for text in texts:
-        chunk.append(text)
-        if len(chunk) == _CHUNK:
-            add()
-    add()
     return counts, characters
 
 

@@ -21,7 +21,7 @@ from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.languages.dictionary import Dictionary
 from paralign.models import local_folder
-from paralign.ragged import row_ids
+from paralign.ragged import batched, row_ids
 from paralign.results import Measurement
 from paralign.runs.dictionary import DICTIONARY
 from paralign.sources.specs import smallworld_range
@@ -38,6 +38,8 @@ _UNKNOWN_SAMPLE = 2000
 _MIN_PIECES = 8
 """Shorter texts do not count as overlap, except words of tasks whose items are words."""
 _BLOCK = 100_000
+_ITEMS = 4096
+"""Number of items tokenized together."""
 
 
 def warn_of_data(
@@ -203,15 +205,9 @@ def _hash(flat: npt.NDArray[np.integer], lengths: npt.NDArray[np.integer], least
     return np.where(lengths >= least, hash_rows(flat, lengths), np.uint64(0))
 
 
-def _blocks(task: Task, data: Any) -> Iterator[list[Sequence[str]]]:
-    items = iter(task.texts_of(data))
-    while block := list(islice(items, 4096)):
-        yield block
-
-
 def _keys(encoder: Encoder, task: Task, data: Any) -> Iterator[Keys]:
     yield np.zeros(1, np.uint64)
-    for block in _blocks(task, data):
+    for block in batched(task.texts_of(data), _ITEMS):
         yield _keys_of(encoder, task, block, data)
 
 
@@ -228,7 +224,7 @@ def _keys_of(encoder: Encoder, task: Task, block: Sequence[Sequence[str]], data:
 def _count_overlap(encoder: Encoder, task: Task, data: Any, seen: Keys) -> tuple[int, int]:
     """Return the number of items that were seen in training, and the number of those that can be recognized."""
     count = total = 0
-    for block in _blocks(task, data):
+    for block in batched(task.texts_of(data), _ITEMS):
         keys = _keys_of(encoder, task, block, data)
         item = row_ids(np.array([len(texts) for texts in block]))
         known = np.bincount(item[keys != 0], minlength=len(block))

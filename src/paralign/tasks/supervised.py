@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,6 +17,7 @@ from paralign.encoder import Encoder, HiddenStates
 from paralign.errors import UserError
 from paralign.languages import parse_derived
 from paralign.objectives import Batches, Objective
+from paralign.ragged import batched
 from paralign.results import Where
 from paralign.tasks.base import Score, Task
 from paralign.tasks.dataset import Dataset
@@ -181,7 +181,7 @@ class SupervisedTask(Task):
             records = (
                 [row]
                 for part in data
-                for items in self._windows(part)
+                for items in batched(part, self.window)
                 for row in self.examples(encoder, items, part.language)
             )
             return ExampleBatches(encoder, records, training)
@@ -190,11 +190,6 @@ class SupervisedTask(Task):
                 message = f"{part.language} cannot be code-switched: its pieces are the twins of another language's"
                 raise UserError(message, hint="use languages that are not derived by trans")
         return ExampleBatches(encoder, self._code_switched(encoder, data, switch_with), training)
-
-    def _windows(self, data: Iterable[Any]) -> Iterator[list[Any]]:
-        items = iter(data)
-        while window := list(islice(items, self.window)):
-            yield window
 
     def _by_key(self, data: Dataset[Any]) -> dict[str, Any]:
         items: dict[str, Any] = {}
@@ -212,7 +207,7 @@ class SupervisedTask(Task):
         for dataset in data:
             missing = 0
             keys: set[str] = set()
-            for items in self._windows(dataset):
+            for items in batched(dataset, self.window):
                 matches = [(item, original_of.get(self.key(item))) for item in items]
                 missing += sum(original is None for _, original in matches)
                 for item in items:
@@ -250,7 +245,7 @@ class SupervisedTask(Task):
             layer. Whether gradients are computed is up to the caller.
         """
         encoder.eval()
-        for items in self._windows(data):
+        for items in batched(data, self.window):
             rows = self.examples(encoder, items, data.language)
             batches = (
                 (batch, encoder.encode_layers(example_view(encoder, [rows[i] for i in batch], data.language), layers))

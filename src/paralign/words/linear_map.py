@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from paralign.digests import FolderDigests, check_schema
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.formats.links import Link
+from paralign.ragged import batched
 from paralign.words.word_vectors import WordVectors
 
 __all__ = ["KINDS", "LinearMap", "fit_map"]
@@ -166,8 +166,7 @@ def _linked_vectors(
     languages: tuple[str | None, str | None],
 ) -> Iterable[tuple[Tensor, Tensor]]:
     """Yield float64 ``[links, d]`` vectors of linked words, of the second and of the first language, by window."""
-    iterator = iter(pairs)
-    while window := list(islice(iterator, _WINDOW)):
+    for window in batched(pairs, _WINDOW):
         links = [(k, i, j) for k, (_, row) in enumerate(window) for i, j in row]
         sides = []
         for side, language in enumerate(languages):

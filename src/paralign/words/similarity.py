@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -22,7 +21,7 @@ from paralign.device import best_device
 from paralign.encoder import Encoder
 from paralign.encoder.precision import choose_precision
 from paralign.errors import UserError
-from paralign.ragged import row_positions
+from paralign.ragged import batched, row_positions
 from paralign.words.base import Aligner, AlignerConfig, AlignerOptions
 from paralign.words.matching import best_matches, itermax, transport_plan
 from paralign.words.size_groups import group_similar_sizes
@@ -126,7 +125,7 @@ def align_by_similarity(
     layer = link_layer(encoder, config.layer)
     parts: list[Ints] = []
     done = 0
-    for window in _windows(pairs):
+    for window in batched(pairs, _WINDOW):
         sides: list[WordVectors] = []
         for side, language in enumerate(languages):
             sides.append(
@@ -171,12 +170,6 @@ def link_vectors(source: WordVectors, target: WordVectors, config: SimilarityCon
         parts.append(np.stack([np.repeat(pair, count), first, second], 1))
     # Several links between pieces may be the same link between words.
     return np.unique(np.concatenate([np.empty((0, 3), np.int64), *parts]), axis=0)
-
-
-def _windows(pairs: Iterable[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
-    iterator = iter(pairs)
-    while window := list(islice(iterator, _WINDOW)):
-        yield window
 
 
 def _blocks(m: Ints, n: Ints) -> Iterator[Ints]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from itertools import islice
 
 import numpy as np
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor
 from paralign.encoder import Encoder
 from paralign.encoder.vectors import sentence_vectors
 from paralign.errors import UserError
+from paralign.ragged import batched
 
 __all__ = ["TEXT_KINDS", "fit_text_maps", "maps_of_means"]
 
@@ -47,9 +47,9 @@ def fit_text_maps(
     means: dict[str, Tensor] = {}
     moments: dict[str, Tensor] = {}
     for language, sentences in texts.items():
-        iterator, n = iter(sentences), 0
+        n = 0
         total, moment = torch.zeros(d, dtype=torch.float64), torch.zeros(d, d, dtype=torch.float64)
-        while window := list(islice(iterator, _WINDOW)):
+        for window in batched(sentences, _WINDOW):
             vectors, _ = sentence_vectors(encoder, window, language, pools=["mean"], layer=layer)
             rows = torch.from_numpy(vectors["mean"].astype(np.float64))
             total += rows.sum(0)
