@@ -1,7 +1,7 @@
 """Arrays of rows of different lengths, laid end to end: the positions of rows and items in the flat array.
 
-Each function but :func:`batched` takes NumPy arrays or torch tensors and returns the same kind (torch is not imported
-here).
+Each function but :func:`batched` and :func:`blocks` takes NumPy arrays or torch tensors and returns the same kind
+(torch is not imported here).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["batched", "ranges", "row_ids", "row_positions", "row_starts"]
+__all__ = ["batched", "blocks", "ranges", "row_ids", "row_positions", "row_starts"]
 
 Ints = npt.NDArray[np.int64]
 Integers = npt.NDArray[np.integer]
@@ -122,3 +122,8 @@ def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
     rest = iter(items)
     while batch := list(islice(rest, size)):
         yield batch
+
+
+def blocks(start: int, stop: int, size: int) -> list[tuple[int, int]]:
+    """Return consecutive ranges from ``start`` to ``stop``, of ``size`` items each; the last may be shorter."""
+    return [(begin, min(begin + size, stop)) for begin in range(start, stop, size)]

@@ -66,10 +66,6 @@ class BatchPlan:
         self.steps_per_epoch = len(lengths) // batch
         self._epoch: tuple[int, npt.NDArray[np.integer], Ints] | None = None
 
-    def epoch_of(self, step: int) -> int:
-        """Return the epoch of a step; negative steps belong to epochs that training never reaches."""
-        return step // self.steps_per_epoch
-
     def records(self, step: int) -> Ints:
         """Return the records of global batch ``step`` (counted over all epochs), ``[batch]``."""
         return self._batch(step)[0]
@@ -145,10 +141,6 @@ class PackedPlan:
                 hint="lower training.batch or views.pack, or give more text",
             )
         self._epoch: tuple[int, Ints, Ints, Ints, Ints] | None = None
-
-    def epoch_of(self, step: int) -> int:
-        """Return the epoch of a step."""
-        return step // self.steps_per_epoch
 
     def rows(self, step: int, positions: Ints) -> tuple[Ints, Ints, Ints]:
         """Return the rows at some positions of global batch ``step``.

@@ -98,6 +98,10 @@ class Template:
         """All ids that are neither special nor twins, from which random replacements are sampled."""
         return np.setdiff1d(np.arange(self.vocabulary - self.twin_offset), np.asarray(self.special_ids))
 
+    def special_pieces(self, texts: int = 1) -> int:
+        """Return the number of special tokens in a row of one text, or of two."""
+        return sum(map(len, self.single if texts == 1 else self.pair))
+
 
 @dataclass(frozen=True)
 class View:

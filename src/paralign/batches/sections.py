@@ -62,10 +62,6 @@ class SectionPlan:
             raise UserError(message, hint="raise training.shuffle")
         self.steps_per_epoch = self._sections * self._steps
 
-    def epoch_of(self, step: int) -> int:
-        """Return the epoch of a step."""
-        return step // self.steps_per_epoch
-
     def records(self, step: int) -> Ints:
         """Return the records of global batch ``step`` (counted over all epochs), ``[batch]``."""
         plan, index = self._enter(step)

@@ -194,7 +194,7 @@ def sentence_view(encoder: EncodesViews, pieces: Pieces, language: str | None) -
 
 def cut_pieces(encoder: EncodesViews, texts: list[str], language: str | None) -> tuple[Pieces, int]:
     """Return the pieces of texts, truncated to the encoder's maximum sequence length, and how many were truncated."""
-    longest = encoder.max_pieces - sum(map(len, encoder.template.single))
+    longest = encoder.max_pieces - encoder.template.special_pieces()
     pieces = [ids for ids, _ in encoder.tokenize(texts, language)]
     return [p[:longest] for p in pieces], sum(len(p) > longest for p in pieces)
 

@@ -79,7 +79,7 @@ def piece_states(
         The states of each of ``layers``, in fp32 on the encoder's device, one sentence after another, each of shape
         [sum of lengths, d].
     """
-    longest = encoder.max_pieces - sum(map(len, encoder.template.single))
+    longest = encoder.max_pieces - encoder.template.special_pieces()
     before = len(encoder.template.single[0])
     starts = np.concatenate([[0], np.cumsum([len(p) for p in pieces])])
     windows: list[npt.NDArray[np.int64]] = []

@@ -117,7 +117,7 @@ class Distill(Objective):
         teacher = self.teacher.eval()
         view = take_rows(batch.view(name), rows)
         if not self._same_pieces or view.lengths.max(initial=0) > teacher.max_pieces:
-            longest = teacher.max_pieces - sum(map(len, teacher.template.single))
+            longest = teacher.max_pieces - teacher.template.special_pieces()
             texts = batch.texts(name)
             pieces = teacher.tokenize([texts[row] for row in rows.tolist()], self.config.pivot)
             view = sentence_view(teacher, [ids[:longest] for ids, _ in pieces], None)

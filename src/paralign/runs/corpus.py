@@ -25,6 +25,7 @@ from paralign.digests import file_digest
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.formats.archives import archive_of, split_member
+from paralign.ragged import blocks
 from paralign.runs.settings import RunConfig
 from paralign.sources.specs import PairSpec, TextSpec
 from paralign.text.words import word_spans
@@ -35,6 +36,7 @@ _LONGEST_WAIT = timedelta(days=7)
 """Time that processes wait for the main one, which may have a large text to tokenize or to align."""
 _SAMPLE = 2_000
 _BLOCK = 1 << 20
+"""Records whose lengths and languages are read at a time."""
 _FEW_PIECES = 100_000
 _MANY_UNKNOWN = 0.01
 
@@ -151,7 +153,7 @@ def language_rows(store: TokenStore, encoder: Encoder, temperature: float) -> di
         with ``temperature``), ``pieces_per_word`` and ``unknown`` (share of pieces) in up to 2,000 of its sentences.
     """
     sizes, pieces = np.zeros((2, len(store.languages)), np.int64)
-    for start, stop in _blocks(store):
+    for start, stop in blocks(0, len(store), _BLOCK):
         language = store.languages_of(start, stop)[:, 0]
         sizes += np.bincount(language, minlength=len(sizes))
         pieces += np.bincount(language, store.lengths_of(start, stop)[:, 0], len(sizes)).astype(np.int64)
@@ -188,21 +190,16 @@ def unknown_shares(store: TokenStore, encoder: Encoder) -> dict[str, float]:
 
 def _sample(store: TokenStore, language: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the records and sides of up to 2,000 sentences of a language, given by its number in the store."""
-    count = sum(int((store.languages_of(*block) == language).sum()) for block in _blocks(store))
+    count = sum(int((store.languages_of(*block) == language).sum()) for block in blocks(0, len(store), _BLOCK))
     step, seen = -(-count // _SAMPLE) or 1, 0
     chosen = []
-    for start, stop in _blocks(store):
+    for start, stop in blocks(0, len(store), _BLOCK):
         records, sides = np.nonzero(store.languages_of(start, stop) == language)
         part = slice(-seen % step, None, step)
         chosen.append((records[part] + start, sides[part]))
         seen += len(records)
     records, sides = (np.concatenate(parts) for parts in zip(*chosen, strict=True))
     return records, sides
-
-
-def _blocks(store: TokenStore) -> list[tuple[int, int]]:
-    """Return ranges of records whose lengths and languages fit into memory."""
-    return [(start, min(start + _BLOCK, len(store))) for start in range(0, len(store), _BLOCK)]
 
 
 def _unknown_share(ids: np.ndarray, encoder: Encoder) -> float:
@@ -276,9 +273,8 @@ def open_corpus(
     Raises:
         UserError: for text that cannot be read, and for a store of another tokenizer or of other text.
     """
-    template = encoder.template
     sides = 1 if any(isinstance(spec, TextSpec) for spec in specs) else 2
-    longest = encoder.max_pieces - sum(map(len, template.pair if sides == 2 else template.single))
+    longest = encoder.max_pieces - encoder.template.special_pieces(sides)
     if not corpus:
         config = _fit_length(config, encoder.max_pieces, longest, sides, quiet)
     path = Path(corpus) if corpus else folder / "corpus"

@@ -21,7 +21,7 @@ from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.languages.dictionary import Dictionary
 from paralign.models import local_folder
-from paralign.ragged import batched, row_ids
+from paralign.ragged import batched, blocks, row_ids
 from paralign.results import Measurement
 from paralign.runs.dictionary import DICTIONARY
 from paralign.sources.specs import smallworld_range
@@ -192,8 +192,8 @@ def _least_pieces(task: Task) -> int:
 
 def _store_keys(store: TokenStore, least: int) -> Keys:
     parts = []
-    for start in range(0, len(store), _BLOCK):
-        records = np.arange(start, min(start + _BLOCK, len(store)))
+    for block in blocks(0, len(store), _BLOCK):
+        records = np.arange(*block)
         for side in range(store.sides):
             flat, lengths = store.gather(records, np.full(len(records), side))
             parts.append(_hash(flat, lengths, least))

@@ -19,7 +19,7 @@ from paralign.sources.readers import read_sentence_pairs
 from paralign.sources.specs import parse_text
 from paralign.tasks.base import TaskConfig
 from paralign.tasks.dataset import Dataset
-from paralign.tasks.example_batches import Example, row_capacity
+from paralign.tasks.example_batches import Example
 from paralign.tasks.label_task import LabelTask
 from paralign.tasks.supervised import ItemScores
 
@@ -107,9 +107,7 @@ class _PairTask(Classification):
 
     def examples(self, encoder: Encoder, items: Sequence[SentencePair], language: str | None) -> list[Example]:
         """Return one row for each pair: [CLS] premise [SEP] hypothesis [SEP]."""
-        longest = min(
-            self.config.max_pieces - (encoder.max_pieces - row_capacity(encoder, 2)), row_capacity(encoder, 2)
-        )
+        longest = min(self.config.max_pieces, encoder.max_pieces) - encoder.template.special_pieces(2)
         firsts = encoder.tokenize([item.first for item in items], language)
         seconds = encoder.tokenize([item.second for item in items], language)
         rows = []

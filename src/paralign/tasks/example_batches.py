@@ -47,17 +47,6 @@ class Example:
         return sum(map(len, self.pieces))
 
 
-def row_capacity(encoder: Encoder, texts: int) -> int:
-    """Return how many pieces fit into a row, special ones excluded.
-
-    Args:
-        encoder: the encoder.
-        texts: number of texts in the row, 1 or 2.
-    """
-    template = encoder.template
-    return encoder.max_pieces - sum(map(len, template.single if texts == 1 else template.pair))
-
-
 def example_view(encoder: Encoder, examples: Sequence[Example], language: str | None) -> View:
     """Return the view ``example`` of some rows.
 

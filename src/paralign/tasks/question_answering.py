@@ -27,7 +27,7 @@ from paralign.sources.readers import read_questions
 from paralign.sources.specs import are_languages, parse_pairs, parse_text
 from paralign.tasks.base import Score, TaskConfig
 from paralign.tasks.dataset import Dataset
-from paralign.tasks.example_batches import Example, row_capacity
+from paralign.tasks.example_batches import Example
 from paralign.tasks.span_head import SpanHead, ranked_spans
 from paralign.tasks.supervised import ItemScores, SupervisedTask
 
@@ -129,7 +129,7 @@ class QuestionAnswering(SupervisedTask):
         holds the character offsets of the window's pieces, shape: [m, 2].
         """
         prefix, middle, _ = encoder.template.pair
-        space = min(self.config.max_pieces - (encoder.max_pieces - row_capacity(encoder, 2)), row_capacity(encoder, 2))
+        space = min(self.config.max_pieces, encoder.max_pieces) - encoder.template.special_pieces(2)
         longest = max(1, min(self.config.max_question, space // 2))
         contexts = list(dict.fromkeys(item.context for item in items))  # a paragraph has several questions
         tokenized = {

@@ -19,7 +19,7 @@ from paralign.sources.specs import parse_text
 from paralign.tasks.base import TaskConfig
 from paralign.tasks.classification import Classification
 from paralign.tasks.dataset import Dataset
-from paralign.tasks.example_batches import Example, row_capacity
+from paralign.tasks.example_batches import Example
 from paralign.tasks.supervised import ItemScores
 
 __all__ = ["TopicConfig", "Topics"]
@@ -79,8 +79,7 @@ class Topics(Classification):
 
     def examples(self, encoder: Encoder, items: Sequence[LabeledSentence], language: str | None) -> list[Example]:
         """Return one row for each sentence: [CLS] sentence [SEP]."""
-        capacity = row_capacity(encoder, 1)
-        longest = min(self.config.max_pieces - (encoder.max_pieces - capacity), capacity)
+        longest = min(self.config.max_pieces, encoder.max_pieces) - encoder.template.special_pieces()
         number = {label: k for k, label in enumerate(self.names())}
         rows = []
         for index, (item, (pieces, _)) in enumerate(

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from paralign.encoder import Encoder
-from paralign.tasks.example_batches import Example, row_capacity
+from paralign.tasks.example_batches import Example
 from paralign.text.words import Span, word_pieces
 
 __all__ = ["Words", "word_rows"]
@@ -44,7 +44,7 @@ def word_rows(
         Index of the sentence, index of its first word in the row, and the row. Its targets are the first pieces of
         words, and its labels the indices of the words in the sentence.
     """
-    space = row_capacity(encoder, 1)
+    space = encoder.max_pieces - encoder.template.special_pieces()
     before = len(encoder.template.single[0])
     for index, (sentence, (ids, offsets)) in enumerate(
         zip(sentences, encoder.tokenize([sentence.text for sentence in sentences], language), strict=True)

@@ -41,7 +41,7 @@ class HeldOut:
     ) -> None:
         encoder.require_head("the loss on held-out text")
         self._encoder = encoder
-        longest = encoder.max_pieces - sum(map(len, encoder.template.single))
+        longest = encoder.max_pieces - encoder.template.special_pieces()
         self._pieces: dict[str, list[np.ndarray]] = {}
         for spec in specs:
             pieces = self._pieces.setdefault(spec.language, [])

@@ -16,6 +16,7 @@ from paralign.batches.views import Batch, PairBatch, Template, ViewsConfig
 from paralign.corpus.link_store import LinkStore
 from paralign.corpus.store import TokenStore
 from paralign.errors import UserError
+from paralign.ragged import blocks
 from paralign.training.config import TrainingConfig
 
 __all__ = ["CorpusBatches"]
@@ -53,7 +54,7 @@ class CorpusBatches:
         links: LinkStore | None = None,
         translations: PieceTranslations | None = None,
     ) -> None:
-        special_pieces = sum(map(len, template.pair if store.sides == 2 else template.single))
+        special_pieces = template.special_pieces(store.sides)
         longest_record = _longest(store, longest - special_pieces) + special_pieces
         if longest_record > longest:
             raise UserError(
@@ -105,7 +106,7 @@ class CorpusBatches:
 
     def _batch(self, step: int, positions: Ints) -> Batch:
         """Return the records at some positions of a global batch."""
-        epoch = self._plan.epoch_of(step)
+        epoch = step // self.steps_per_epoch  # negative steps belong to epochs that training never reaches
         if isinstance(self._plan, PackedPlan):
             sentences, rounds, sizes = self._plan.rows(step, positions)
             return PackedBatch(
@@ -138,12 +139,12 @@ def _costs(
     store: TokenStore, groups: bool, start: int, stop: int
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
     """Return lengths in pieces and language pairs of a range of records; without ``groups`` all pairs are 0."""
-    ranges = [(begin, min(begin + _BLOCK, stop)) for begin in range(start, stop, _BLOCK)]
-    lengths = np.concatenate([store.lengths_of(*part).sum(1, dtype=np.int32) for part in ranges])
+    parts = blocks(start, stop, _BLOCK)
+    lengths = np.concatenate([store.lengths_of(*part).sum(1, dtype=np.int32) for part in parts])
     if not groups:
         return lengths, np.broadcast_to(np.zeros((), np.int32), len(lengths))
     factors = 256 ** np.arange(store.sides, dtype=np.int32)
-    return lengths, np.concatenate([store.languages_of(*part).astype(np.int32) @ factors for part in ranges])
+    return lengths, np.concatenate([store.languages_of(*part).astype(np.int32) @ factors for part in parts])
 
 
 def _longest(store: TokenStore, limit: int) -> int:
@@ -151,5 +152,4 @@ def _longest(store: TokenStore, limit: int) -> int:
     bound = int(store.meta["filter"]["max_pieces"])
     if bound <= limit:
         return bound
-    blocks = range(0, len(store), _BLOCK)
-    return max(int(store.lengths_of(start, min(start + _BLOCK, len(store))).sum(1).max()) for start in blocks)
+    return max(int(store.lengths_of(*part).sum(1).max()) for part in blocks(0, len(store), _BLOCK))
