@@ -65,9 +65,7 @@ class PairSpec:
         """The files: two for line-aligned files, one for a single file, none for the small world and datasets."""
         if smallworld_range(self.path) is not None or is_hub(self.path):
             return ()
-        if "," in self.path and not Path(self.path).exists():
-            return tuple(part.strip() for part in self.path.split(","))
-        return (self.path,)
+        return tuple(_files_of(self.path)) if "," in self.path else (self.path,)
 
     @property
     def languages(self) -> tuple[str, str]:
@@ -108,6 +106,11 @@ class TextSpec:
 
     def __str__(self) -> str:
         return f"{_tagged(self.language, self.ordering, self.variant)}={self.path}"
+
+
+def _files_of(path: str) -> list[str]:
+    """Return the files that a path names: one, or several with commas between."""
+    return [path] if Path(path).exists() else [part.strip() for part in path.split(",")]
 
 
 def check_endings(paths: Sequence[str], languages: tuple[str, str]) -> None:
@@ -158,7 +161,7 @@ def check_readable_again(paths: Iterable[str], reason: str) -> None:
         UserError: with the first such path.
     """
     for path in paths:
-        for part in [path] if Path(path).exists() else map(str.strip, path.split(",")):
+        for part in _files_of(path):
             if part == "-" or is_special(Path(part)):
                 what = "standard input" if part == "-" else "a pipe"
                 where = None if part == "-" else part
@@ -177,7 +180,7 @@ def check_separate_pipes(texts: Iterable[str]) -> None:
     seen: set[tuple[int, ...]] = set()
     for text in texts:
         path = text if Path(text).exists() else text.rpartition("=")[2].strip()
-        for part in [path] if Path(path).exists() else map(str.strip, path.split(",")):
+        for part in _files_of(path):
             if part != "-" and not is_special(Path(part)):
                 continue
             try:
@@ -290,8 +293,7 @@ def data_paths(specs: Iterable[str | PairSpec | TextSpec]) -> list[str]:
         saved = spec.path.removeprefix("hub:").partition("#")[0].partition("@")[0]
         local = [saved] if spec.path.startswith("hub:") and Path(saved).exists() else []  # a data set in a folder
         # A pair such as en-de may also be read as a tag with a region, and its two files as one path.
-        texts = [part for path in spec.paths for part in ([path] if Path(path).exists() else path.split(","))]
-        paths += [*map(str.strip, texts), *local, *filter(None, orderings)]
+        paths += [*(part for path in spec.paths for part in _files_of(path)), *local, *filter(None, orderings)]
     return paths
 
 
