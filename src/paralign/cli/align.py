@@ -11,6 +11,7 @@ import typer
 from paralign.cli.options import (
     BatchSize,
     Device,
+    Dictionary,
     DryRun,
     Epochs,
     LearningRate,
@@ -25,7 +26,6 @@ from paralign.cli.options import (
     Seed,
     Show,
     Track,
-    data_option,
     short_forms,
 )
 
@@ -52,9 +52,7 @@ def command(
             show_default="computed",
         ),
     ] = None,
-    dictionary: Annotated[
-        list[str] | None, data_option("Bilingual dictionary; may be repeated.", "SRC-TGT=PATH")
-    ] = None,
+    dictionary: Dictionary = None,
     from_checkpoint: Annotated[
         Path | None,
         typer.Option(help="Start from the encoder of a checkpoint, RUN/checkpoints/step-NNNNNNNN, of another run."),

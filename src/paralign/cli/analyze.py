@@ -20,6 +20,7 @@ from paralign.cli.options import (
     Precision,
     Quiet,
     Resume,
+    Tokenized,
     data_option,
     set_option,
     short_forms,
@@ -193,9 +194,7 @@ def embeddings(
     method: Annotated[
         str | None, typer.Option(help="Word aligner for the links; it must need only text (default: hmm).")
     ] = None,
-    tokenized: Annotated[
-        bool, typer.Option("--tokenized", help="The text is tokenized: split words at spaces only.")
-    ] = False,
+    tokenized: Tokenized = False,
     words: Annotated[int, typer.Option(help="Number of translations in the plot.", min=5)] = 20,
     most: Annotated[int, typer.Option(help="Number of translations measured.", min=10)] = 1_000,
     skip: Annotated[int, typer.Option(help="Skip this many of the most frequent words.", min=0)] = 100,
@@ -238,9 +237,7 @@ def links(
     gold: Annotated[Path | None, typer.Option(help="Gold links of the pairs.")] = None,
     one_based: Annotated[bool, typer.Option("--one-based", help="Words of --gold count from 1.")] = False,
     flipped: Annotated[bool, typer.Option("--flipped", help="--gold lists the target word first.")] = False,
-    tokenized: Annotated[
-        bool, typer.Option("--tokenized", help="The text is tokenized: split words at spaces only.")
-    ] = False,
+    tokenized: Tokenized = False,
     show: Annotated[int, typer.Option(help="Number of pairs to show, the first ones.", min=1)] = 10,
     sentence: Annotated[
         list[int] | None,

@@ -13,6 +13,7 @@ from paralign.cli.options import (
     Pairs,
     Quiet,
     RecordLimit,
+    Tokenized,
     data_option,
     set_option,
     short_forms,
@@ -46,9 +47,7 @@ def build(
     pairs: Pairs = None,
     text: Annotated[list[str] | None, data_option("Plain text, used instead of --pairs; may be repeated.")] = None,
     exclude: Exclude = None,
-    tokenized: Annotated[
-        bool, typer.Option("--tokenized", help="The text is tokenized: split words at spaces only.")
-    ] = False,
+    tokenized: Tokenized = False,
     overrides: Annotated[list[str] | None, set_option("data", "the filter")] = None,
     limit: RecordLimit = None,
     shards: Annotated[

@@ -15,6 +15,7 @@ from paralign.cli.options import (
     Quiet,
     Split,
     System,
+    Task,
     TaskSettings,
     data_option,
     layer_option,
@@ -40,10 +41,7 @@ def command(
             "SRC-TGT=PATH",
         ),
     ] = None,
-    task: Annotated[
-        str | None,
-        typer.Option(help="Name of a task (`paralign list tasks`).", show_default="that of a fine-tuned model"),
-    ] = None,
+    task: Task = None,
     layer: Annotated[
         float | None,
         layer_option(

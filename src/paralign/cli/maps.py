@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from paralign.cli.options import Device, Lenient, Limit, Quiet, data_option, layer_option
+from paralign.cli.options import Device, Lenient, Limit, Quiet, Tokenized, data_option, layer_option
 
 __all__ = ["command"]
 
@@ -38,9 +38,7 @@ def command(
     components: Annotated[
         int | None, typer.Option(help="Number of components that lir removes (default: 1).", min=1)
     ] = None,
-    tokenized: Annotated[
-        bool, typer.Option("--tokenized", help="The text is tokenized: split words at spaces only.")
-    ] = False,
+    tokenized: Tokenized = False,
     one_based: Annotated[bool, typer.Option("--one-based", help="Words of --links count from 1.")] = False,
     limit: Limit = None,
     lenient: Lenient = False,

@@ -17,6 +17,7 @@ __all__ = [
     "BatchSize",
     "Dataset",
     "Device",
+    "Dictionary",
     "DryRun",
     "Epochs",
     "LearningRate",
@@ -33,7 +34,9 @@ __all__ = [
     "Show",
     "Split",
     "System",
+    "Task",
     "TaskSettings",
+    "Tokenized",
     "Track",
     "data_option",
     "layer_option",
@@ -120,6 +123,12 @@ RecordLimit = Annotated[
 ]
 Lenient = Annotated[
     bool, typer.Option("--lenient", help="Skip unreadable input and report how much was skipped, instead of stopping.")
+]
+Tokenized = Annotated[bool, typer.Option("--tokenized", help="The text is tokenized: split words at spaces only.")]
+Dictionary = Annotated[list[str] | None, data_option("Bilingual dictionary; may be repeated.", "SRC-TGT=PATH")]
+Task = Annotated[
+    str | None,
+    typer.Option(help="Name of a task (`paralign list tasks`).", show_default="that of a fine-tuned model"),
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")]
 DryRun = Annotated[

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from paralign.cli.options import Device, Lenient, Limit, Quiet, TaskSettings, data_option
+from paralign.cli.options import Device, Lenient, Limit, Quiet, Task, TaskSettings, data_option
 
 __all__ = ["command"]
 
@@ -16,10 +16,7 @@ def command(
     model: Annotated[str, typer.Option(help="A fine-tuned OUT/seed-K/model, or an encoder for tasks without a head.")],
     data: Annotated[str, data_option("Data; labels may be missing.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write the predictions to; - for standard output.")],
-    task: Annotated[
-        str | None,
-        typer.Option(help="Name of a task (`paralign list tasks`).", show_default="that of a fine-tuned model"),
-    ] = None,
+    task: Task = None,
     overrides: TaskSettings = None,
     limit: Limit = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,

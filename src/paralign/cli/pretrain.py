@@ -10,6 +10,7 @@ import typer
 from paralign.cli.options import (
     BatchSize,
     Device,
+    Dictionary,
     DryRun,
     Epochs,
     LearningRate,
@@ -57,9 +58,7 @@ def command(
         list[str] | None,
         data_option("Held-out text; its loss is logged per language; may be repeated."),
     ] = None,
-    dictionary: Annotated[
-        list[str] | None, data_option("Bilingual dictionary; may be repeated.", "SRC-TGT=PATH")
-    ] = None,
+    dictionary: Dictionary = None,
     recipe: Annotated[
         str, typer.Option(help="Name of a recipe (`paralign list recipes`) or a TOML file.")
     ] = "pretrain",

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from paralign.cli.options import Device, Lenient, Limit, Quiet, data_option, set_option
+from paralign.cli.options import Device, Lenient, Limit, Quiet, Tokenized, data_option, set_option
 from paralign.words.base import ALIGNERS
 
 __all__ = ["command"]
@@ -47,9 +47,7 @@ def command(
             show_default="posterior for hmm and ibm, intersect for similarity, else grow-diag-final-and",
         ),
     ] = None,
-    tokenized: Annotated[
-        bool, typer.Option("--tokenized", help="The text is tokenized: split words at spaces only.")
-    ] = False,
+    tokenized: Tokenized = False,
     save: Annotated[Path | None, typer.Option(help="Folder to save the trained aligner to.")] = None,
     load: Annotated[Path | None, typer.Option(help="Saved aligner to use instead of training.")] = None,
     learn_from: Annotated[
