@@ -24,7 +24,7 @@ from paralign.batches.views import ViewsConfig
 from paralign.corpus.build import build_store
 from paralign.corpus.clean import FilterConfig
 from paralign.encoder import Encoder
-from paralign.encoder.vectors import sentence_vectors
+from paralign.encoder.sentences import sentence_vectors
 from paralign.objectives import Step
 from paralign.objectives.base import masked_loss
 from paralign.sources.readers import read_pairs

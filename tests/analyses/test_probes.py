@@ -9,7 +9,7 @@ import torch
 import paralign
 from paralign.config import load_toml
 from paralign.encoder import Encoder
-from paralign.encoder.vectors import sentence_view
+from paralign.encoder.sentences import sentence_view
 from paralign.errors import UserError
 from paralign.formats.conllu import UPOS
 from paralign.metrics.linear_probe import fit_linear_probe

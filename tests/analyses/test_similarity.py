@@ -9,7 +9,8 @@ import paralign
 from paralign.analyses.layer_similarity import LayerSimilarityConfig, Streams, stream_pairs
 from paralign.commands.analyze_similarity import analyze_similarity
 from paralign.encoder import Encoder
-from paralign.encoder.vectors import layer_vectors, sentence_vectors
+from paralign.encoder.sentences import sentence_vectors
+from paralign.encoder.vectors import layer_vectors
 from paralign.errors import UserError
 from paralign.formats.lines import write_lines
 from paralign.metrics import retrieval

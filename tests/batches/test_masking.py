@@ -150,7 +150,7 @@ def test_positions_of_roberta_begin_behind_its_padding(sentences, make_encoder):
                                 max_length=140, dropout=0.0).eval()  # fmt: skip
     from dataclasses import replace
 
-    from paralign.encoder.vectors import sentence_view
+    from paralign.encoder.sentences import sentence_view
 
     view = sentence_view(made, [ids for ids, _ in made.tokenize(["The dog sleeps.", "A cat."], None)], None)
     counted = replace(view, positions=np.arange(len(view.ids)) - np.repeat(view.starts, view.lengths))

@@ -10,7 +10,7 @@ import typing
 import pytest
 
 from paralign.__main__ import main
-from paralign.cli.options import SHORT_FORMS
+from paralign.commands.arguments import SHORT_FORMS
 from tests.cli.test_options import COMMANDS
 
 TARGETS = {

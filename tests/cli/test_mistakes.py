@@ -282,7 +282,7 @@ def test_an_internal_error_has_exit_code_1_and_a_traceback(monkeypatch, capsys):
 
 def test_stopped_commands_have_exit_code_130_or_143(monkeypatch, capsys):
     import paralign.commands.align
-    from paralign.training import Stopped
+    from paralign.errors import Stopped
 
     for raised, code in ((KeyboardInterrupt(), 130), (Stopped(2, 5), 130), (Stopped(15, 5), 143)):
 

@@ -14,7 +14,8 @@ import typer
 from paralign.__main__ import main
 from paralign.cli import program
 from paralign.cli.help import GROUPS, HINTS, HINTS_OF, ORDER, Command
-from paralign.cli.options import SHORT_FORMS, short_forms
+from paralign.cli.options import short_forms
+from paralign.commands.arguments import SHORT_FORMS
 from paralign.commands.list_settings import describe_section, describe_sections, settings_sections
 from paralign.config import _KNOWN_AS, load_named_toml
 from paralign.errors import UserError

@@ -16,9 +16,9 @@ from paralign.corpus.clean import FilterConfig
 from paralign.corpus.store import TokenStore
 from paralign.encoder import Encoder
 from paralign.encoder.card import read_provenance
-from paralign.errors import UserError
+from paralign.errors import Stopped, UserError
 from paralign.runs.settings import load_recipe, recipes, run_settings
-from paralign.training import Stopped, trainer
+from paralign.training import trainer
 from tests.training.runs import log_of
 
 QUICK = {

@@ -13,7 +13,7 @@ import paralign
 from paralign.__main__ import main
 from paralign.encoder import Encoder
 from paralign.encoder.card import write_provenance
-from paralign.encoder.vectors import sentence_vectors
+from paralign.encoder.sentences import sentence_vectors
 from paralign.errors import UserError
 from paralign.results import Measurement, Seeds, Where, read_results, write_results
 from paralign.runs.sentence_card import ExportedEncoder, sentence_card

@@ -6,7 +6,7 @@ import signal
 import pytest
 
 import paralign
-from paralign.errors import UserError
+from paralign.errors import Stopped, UserError
 from paralign.results import read_results
 from paralign.training import Trainer
 from tests.commands.inference import nli
@@ -66,7 +66,7 @@ def test_totals_of_an_interrupted_run_are_those_of_an_uninterrupted_run(base, tm
 
 
 def test_a_signal_after_the_last_step_stops_the_following_seeds(base, tmp_path, monkeypatch):
-    from paralign.training import DevelopmentScore, Stopped
+    from paralign.training import DevelopmentScore
 
     on_step_end = DevelopmentScore.on_step_end
 

@@ -22,14 +22,13 @@ from paralign.commands.suite import _describe, parse_models, suite
 from paralign.commands.suite_cells import SuiteCell, check_task, suite_cells
 from paralign.config import toml_files
 from paralign.digests import digested
-from paralign.errors import UserError
+from paralign.errors import Stopped, UserError
 from paralign.formats.conllu import write_conllu
 from paralign.results import Measurement, Where, read_results, write_results
 from paralign.runs.cells import Cell, CellOutcome, Progress, run_cells
 from paralign.runs.suite_file import SuiteConfig, SuiteTask, load_suite, suites
 from paralign.sources.readers import read_trees
 from paralign.sources.specs import TextSpec
-from paralign.training import Stopped
 
 SET = '["training.epochs=1", "training.batch=16", "training.learning_rate=1e-3"]'
 POS = f"""

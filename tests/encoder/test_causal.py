@@ -8,8 +8,9 @@ import torch
 from transformers import AutoModel, AutoTokenizer, GemmaTokenizer, GPT2Tokenizer, LlamaTokenizer, Qwen2Tokenizer
 
 from paralign.encoder import Encoder
+from paralign.encoder.sentences import sentence_view
 from paralign.encoder.tokenizer import probe_template, tokenize
-from paralign.encoder.vectors import layer_vectors, sentence_view
+from paralign.encoder.vectors import layer_vectors
 from paralign.errors import UserError
 from tests.encoder.causal_models import CAUSAL, byte_level, save_causal, sentencepiece
 from tests.oracles.causal_alone import states_alone, vectors_alone

@@ -14,7 +14,8 @@ from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer
 
 from paralign.encoder import Encoder, train_tokenizer
 from paralign.encoder.loading import load_tokenizer
-from paralign.encoder.vectors import layer_vectors, piece_states, sentence_vectors, sentence_view
+from paralign.encoder.sentences import sentence_vectors, sentence_view
+from paralign.encoder.vectors import layer_vectors, piece_states
 from paralign.errors import UserError
 from paralign.tasks.example_batches import example_view
 from paralign.tasks.lexicon import word_vectors

@@ -6,7 +6,8 @@ import torch
 
 from paralign.encoder import Encoder
 from paralign.encoder.layer_cache import cached_layers
-from paralign.encoder.vectors import piece_states, sentence_vectors
+from paralign.encoder.sentences import sentence_vectors
+from paralign.encoder.vectors import piece_states
 
 TEXTS = ["The dog sleeps.", "A cat sees the house .", "Yes", "the dog sees the cat and the house"]
 

@@ -226,7 +226,7 @@ def test_a_row_longer_than_the_model_is_refused(make_encoder, store):
 
 @pytest.mark.parametrize("family", ["bert", "roberta", "xlm-r"])
 def test_the_longest_row_a_model_takes_is_taken(family, tokenizer, encoder, sentences):
-    from paralign.encoder.vectors import sentence_view
+    from paralign.encoder.sentences import sentence_view
 
     made = Encoder.from_scratch(f"{family}:1x32", tokenizer, max_length=20, dropout=0.0)
     assert made.max_pieces == 20

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from paralign.encoder import Encoder, HiddenStates
-from paralign.encoder.vectors import sentence_view
+from paralign.encoder.sentences import sentence_view
 from paralign.errors import UserError
 
 TEXTS = ["The dog sleeps.", "Der Hund sieht das alte Haus und die Katze.", "A cat.", "", "Los gatos duermen."]

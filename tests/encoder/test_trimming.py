@@ -11,8 +11,8 @@ from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerFast
 
 import paralign
 from paralign.encoder import Encoder, train_tokenizer
+from paralign.encoder.sentences import sentence_vectors
 from paralign.encoder.trimming import count_pieces, trim_vocabulary
-from paralign.encoder.vectors import sentence_vectors
 from paralign.errors import UserError
 from paralign.smallworld import World
 from tests.encoder.family_models import xlm_r_tokenizer

@@ -14,7 +14,7 @@ from paralign.corpus.link_store import write_link_store
 from paralign.encoder import Encoder
 from paralign.encoder.hidden_states import spread
 from paralign.encoder.layers import layer_parameters
-from paralign.encoder.vectors import sentence_view
+from paralign.encoder.sentences import sentence_view
 from paralign.errors import UserError
 from paralign.objectives import Step, find_objective
 from paralign.objectives.anchor import anchor_loss
@@ -398,7 +398,7 @@ def test_a_teacher_of_another_tokenizer_reads_the_text(store, encoder, batch):
     assert made.projection.weight.shape == (256, encoder.width)
     teacher = Encoder.from_pretrained("paralign-mini").eval()
     sides = [made._teach(batch, name, np.array([2, 0])) for name in ("first", "second")]
-    from paralign.encoder.vectors import sentence_vectors
+    from paralign.encoder.sentences import sentence_vectors
 
     for side, name in zip(sides, ("first", "second"), strict=True):
         texts = batch.texts(name)

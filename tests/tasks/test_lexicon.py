@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from paralign.encoder.vectors import sentence_vectors
+from paralign.encoder.sentences import sentence_vectors
 from paralign.errors import UserError
 from paralign.runs.layer_choice import with_settings
 from paralign.tasks import find_task, lexicon

@@ -12,9 +12,10 @@ import pytest
 
 from paralign.batches.views import ViewsConfig
 from paralign.commands.arguments import as_overrides
+from paralign.errors import Stopped
 from paralign.runs.objectives import make_objectives
 from paralign.runs.settings import run_settings
-from paralign.training import CorpusBatches, Learner, Stopped, Trainer
+from paralign.training import CorpusBatches, Learner, Trainer
 
 QUICK = {
     "batch": 12,

@@ -15,10 +15,10 @@ import paralign
 from paralign.encoder import Encoder
 from paralign.encoder.hf import layer_stack
 from paralign.encoder.precision import choose_precision
-from paralign.errors import UserError
+from paralign.errors import Stopped, UserError
 from paralign.objectives import Objective
 from paralign.tasks.base import find_task
-from paralign.training import Learner, Stopped, TrainingConfig
+from paralign.training import Learner, TrainingConfig
 from paralign.training import trainer as loop
 from paralign.training.checkpoint_losses import Diverged
 from paralign.training.optimizer import learning_rate

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import paralign
-from paralign.encoder.vectors import sentence_vectors
+from paralign.encoder.sentences import sentence_vectors
 from paralign.errors import UserError
 from paralign.results import read_results
 from paralign.runs.layer_choice import choose_layer

@@ -11,7 +11,7 @@ from paralign.__main__ import main
 from paralign.commands.align_words import align_words
 from paralign.commands.map import use_maps
 from paralign.encoder import Encoder
-from paralign.encoder.vectors import sentence_vectors
+from paralign.encoder.sentences import sentence_vectors
 from paralign.errors import UserError
 from paralign.words.linear_map import LinearMap
 from paralign.words.text_map import maps_of_means

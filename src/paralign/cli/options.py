@@ -13,7 +13,6 @@ from paralign.config import merge, parse_override
 from paralign.errors import UserError
 
 __all__ = [
-    "SHORT_FORMS",
     "BatchSize",
     "Dataset",
     "Device",

@@ -99,7 +99,7 @@ def align(
 
     Raises:
         UserError: for input or settings that cannot be used.
-        paralign.training.Stopped: after Ctrl-C or SIGTERM, with a checkpoint saved.
+        paralign.errors.Stopped: after Ctrl-C or SIGTERM, with a checkpoint saved.
 
     Example:
         >>> import paralign

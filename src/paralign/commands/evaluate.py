@@ -14,6 +14,7 @@ from paralign.commands.arguments import one_or_several
 from paralign.commands.map import fitted_on, map_languages, use_maps
 from paralign.config import merge, parse_override
 from paralign.console import echo, echo_dropped
+from paralign.device import best_device
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.objectives import Objective
@@ -35,7 +36,6 @@ from paralign.runs.model_folder import (
 from paralign.runs.settings import task_section
 from paralign.tasks import Task
 from paralign.tasks.base import read_data
-from paralign.training import best_device
 
 __all__ = ["check_dev", "evaluate", "evaluation_settings"]
 

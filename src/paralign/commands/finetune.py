@@ -95,7 +95,7 @@ def finetune(
 
     Raises:
         UserError: for input or settings that cannot be used, and if a seed failed, after the others have ended.
-        paralign.training.Stopped: after Ctrl-C or SIGTERM, with a checkpoint saved.
+        paralign.errors.Stopped: after Ctrl-C or SIGTERM, with a checkpoint saved.
 
     Example:
         >>> import paralign

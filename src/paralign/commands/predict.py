@@ -11,13 +11,13 @@ from pathlib import Path
 from paralign.commands.arguments import one_or_several
 from paralign.config import merge, parse_override
 from paralign.console import echo, echo_dropped
+from paralign.device import best_device
 from paralign.encoder import Encoder
 from paralign.folders import atomic_file, check_outputs, is_special
 from paralign.runs.inputs import files_read
 from paralign.runs.measure import echo_truncated
 from paralign.runs.model_folder import saved_head, saved_task
 from paralign.runs.settings import task_section
-from paralign.training import best_device
 
 __all__ = ["predict"]
 

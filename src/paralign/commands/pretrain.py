@@ -136,7 +136,7 @@ def pretrain(
 
     Raises:
         UserError: for input or settings that cannot be used.
-        paralign.training.Stopped: after Ctrl-C or SIGTERM, with a checkpoint saved.
+        paralign.errors.Stopped: after Ctrl-C or SIGTERM, with a checkpoint saved.
 
     Example:
         >>> import paralign

@@ -83,7 +83,7 @@ def suite(
         UserError: for a suite, models or data that cannot be used, before anything is trained; for data, settings or
             encoders that changed behind a finished cell; and after all cells, if some of them failed.
         RuntimeError: after all cells, if one failed because of an error that is not the user's.
-        paralign.training.Stopped: after Ctrl-C or SIGTERM, with a checkpoint saved.
+        paralign.errors.Stopped: after Ctrl-C or SIGTERM, with a checkpoint saved.
         KeyboardInterrupt: after Ctrl-C while nothing was trained.
 
     Example:

@@ -14,15 +14,9 @@ from paralign.batches.batching import BUDGET
 from paralign.device import on_device
 from paralign.encoder.encoder import Encoder
 from paralign.encoder.layer_cache import layers_of
-from paralign.encoder.sentences import (
-    check_pooling,
-    cut_pieces,
-    encoded,
-    sentence_vectors,
-    sentence_view,
-)
+from paralign.encoder.sentences import check_pooling, cut_pieces, encoded
 
-__all__ = ["layer_vectors", "piece_states", "sentence_vectors", "sentence_view"]
+__all__ = ["layer_vectors", "piece_states"]
 
 Pieces = Sequence[npt.NDArray[np.int64]]
 Vectors = npt.NDArray[np.float32]

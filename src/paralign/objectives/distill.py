@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from paralign.batches.views import Batch, PairBatch, take_rows
 from paralign.device import on_device
 from paralign.encoder import Encoder
-from paralign.encoder.vectors import sentence_view
+from paralign.encoder.sentences import sentence_view
 from paralign.errors import UserError
 from paralign.objectives.base import LayerConfig, Objective, ObjectiveConfig, Step
 from paralign.objectives.frozen_copy import frozen_copy

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from paralign.console import echo
 from paralign.encoder import Encoder
-from paralign.encoder.vectors import sentence_vectors
+from paralign.encoder.sentences import sentence_vectors
 from paralign.tasks.base import Task
 
 __all__ = ["CrossLingualTask", "resolve_layer", "result_language", "sentence_vectors_of_both"]

@@ -14,7 +14,7 @@ from pydantic import model_validator
 
 from paralign.console import echo
 from paralign.encoder import Encoder
-from paralign.encoder.vectors import sentence_vectors
+from paralign.encoder.sentences import sentence_vectors
 from paralign.errors import UserError
 from paralign.formats.lexicon import read_lexicon
 from paralign.formats.lines import read_lines

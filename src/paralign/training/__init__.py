@@ -1,7 +1,5 @@
 """The training loop: trainer, callbacks, schedule, checkpoints, log."""
 
-from paralign.device import best_device
-from paralign.errors import Stopped
 from paralign.training.callbacks import Callback, DevelopmentScore, HeldOutEvaluation
 from paralign.training.config import TrainingConfig
 from paralign.training.learner import Learner
@@ -16,8 +14,6 @@ __all__ = [
     "HeldOutEvaluation",
     "Learner",
     "Outcome",
-    "Stopped",
     "Trainer",
     "TrainingConfig",
-    "best_device",
 ]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from paralign.encoder import Encoder
-from paralign.encoder.vectors import sentence_vectors
+from paralign.encoder.sentences import sentence_vectors
 from paralign.errors import UserError
 from paralign.ragged import batched
 
