@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from paralign.metrics import Comparison, is_significant
@@ -15,7 +15,7 @@ from paralign.report.figure import Figure
 from paralign.report.runs import Run
 from paralign.report.tables import Table, build_tables
 
-__all__ = ["COLUMNS", "figures_csv", "tables_csv"]
+__all__ = ["COLUMNS", "figures_csv", "table_rows", "tables_csv"]
 
 COLUMNS = (
     "system", "control", "task", "dataset", "split", "train", "metric", "pool", "layer", "direction", "language",
@@ -28,7 +28,14 @@ _FIRST_SCORE = COLUMNS.index("mean")
 
 
 def tables_csv(runs: Sequence[Run], tables: Sequence[Table], controls: set[str]) -> str:
-    """Return the tables as CSV: a row for each system, task, metric and language, unrounded, as shares of 1.
+    """Return the tables as CSV; see :func:`table_rows`."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows([COLUMNS, *table_rows(runs, tables, controls)])
+    return out.getvalue()
+
+
+def table_rows(runs: Sequence[Run], tables: Sequence[Table], controls: set[str]) -> Iterator[list[object]]:
+    """Yield the fields of :data:`COLUMNS`: a row for each system, task, metric and language, unrounded, as shares of 1.
 
     The ``language`` of an average over several languages is ``average``; its ``n_seeds`` are those measured on all of
     them, and its ``n_items`` is empty.
@@ -37,9 +44,6 @@ def tables_csv(runs: Sequence[Run], tables: Sequence[Table], controls: set[str])
     would read as a formula starts with an apostrophe. ``p`` is empty where a difference is not tested, for one seed or
     few items.
     """
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
     averaged = {(t.key.task, t.key.metric) for t in tables if t.averages_directions}
     rows = [[row for row in run.rows if (row.task, row.metric) in averaged and row.where.direction] for run in runs]
     directions = sorted({str(row.where.direction) for of_run in rows for row in of_run})
@@ -47,13 +51,12 @@ def tables_csv(runs: Sequence[Run], tables: Sequence[Table], controls: set[str])
     for table in tables:
         for line in _lines(table):
             written.add(tuple(line[:_FIRST_SCORE]))
-            writer.writerow(line)
+            yield line
     for direction in directions:
         one_way = [tuple(row for row in of_run if row.where.direction == direction) for of_run in rows]
         part = [replace(run, rows=of_run) for run, of_run in zip(runs, one_way, strict=True)]
         for table in build_tables(part, controls):
-            writer.writerows(line for line in _lines(table) if tuple(line[:_FIRST_SCORE]) not in written)
-    return out.getvalue()
+            yield from (line for line in _lines(table) if tuple(line[:_FIRST_SCORE]) not in written)
 
 
 def figures_csv(sections: Iterable[tuple[str, Sequence[Figure]]]) -> str:

@@ -22,15 +22,11 @@ def describe_table(table: Table) -> str:
     Args:
         table: the table.
     """
-    return _describe_best(table) or ""
-
-
-def _describe_best(table: Table) -> str | None:
     key = table.key
     candidates = [row for row in table.rows if not row.control] or table.rows
     scored = [(score, row) for row in candidates if math.isfinite(score := table.ranked_score(row).value)]
     if not scored:
-        return None
+        return ""
     sign = -1 if key.lower_is_better else 1
     value, best = max(scored, key=lambda pair: sign * pair[0])
     unit = "\N{NO-BREAK SPACE}%" if key.is_percentage else ""

@@ -12,7 +12,7 @@ from pathlib import Path
 from paralign.errors import UserError
 from paralign.report.cells import Unit
 from paralign.report.controls import control_systems
-from paralign.report.csv_files import tables_csv
+from paralign.report.csv_files import COLUMNS, table_rows
 from paralign.report.findings import describe_difference
 from paralign.report.formatted_table import (
     FormattedCell,
@@ -239,8 +239,7 @@ def _csv(runs: Mapping[str, Sequence[Run]], tables: Mapping[str, Sequence[Table]
     """Return the tables of all tasks as CSV, with the name of the task in the suite as first column."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    for number, (task, of_task) in enumerate(runs.items()):
-        lines = list(csv.reader(io.StringIO(tables_csv(of_task, tables[task], controls))))
-        writer.writerows([["suite_task", *lines[0]]] if number == 0 else [])
-        writer.writerows([task, *line] for line in lines[1:])
+    writer.writerow(["suite_task", *COLUMNS])
+    for task, of_task in runs.items():
+        writer.writerows([task, *row] for row in table_rows(of_task, tables[task], controls))
     return out.getvalue()
