@@ -362,7 +362,8 @@ def test_the_cost_of_all_objectives_is_measured_at_both_depths():
         method, _, depth = name.partition(" at ")
         config = run_settings("tlm", overrides)
         assert tuple(config.objectives) == methods[method].objectives
-        layers = {config.section(one).layer for one in config.objectives if hasattr(config.section(one), "layer")}
+        sections = [getattr(config, one) for one in config.objectives]
+        layers = {section.layer for section in sections if hasattr(section, "layer")}
         assert layers <= {-1 if depth == "1.00" else float(depth)}
 
 

@@ -36,7 +36,7 @@ def test_a_recipe_minimizes_what_it_names(recipe, objectives):
 
 def test_the_recipes_of_the_paper_have_its_numbers():
     config = run_settings("ppa")
-    training, moco = config.training, config.section("moco")
+    training, moco = config.training, config.moco
     assert (training.batch, training.epochs, training.learning_rate, training.warmup) == (128, 10, 3e-5, 0.1)
     assert training.weight_decay == 0.01
     assert (moco.queue, moco.temperature, moco.momentum, moco.projection, moco.pool) == (

@@ -27,6 +27,7 @@ from paralign.runs.corpus import check_languages_or_warn, main_process_first
 from paralign.runs.finished import check_finished
 from paralign.runs.folder import RunFolder
 from paralign.runs.inputs import check_inputs, data_files, dictionary_files, model_files, objective_files
+from paralign.runs.objectives import NEW_WEIGHTS
 from paralign.runs.options import RunOptions
 from paralign.runs.settings import RunConfig, run_settings
 from paralign.runs.train import PreparedTraining, TrainingInputs, prepare_training
@@ -49,9 +50,6 @@ __all__ = [
     "pretrain",
     "run_pretrain",
 ]
-
-_NEW_WEIGHTS = 31
-"""Stream of random numbers."""
 
 
 @dataclass(frozen=True)
@@ -313,7 +311,7 @@ def _from_scratch(
         start.arch,
         tokenizer,
         max_length=start.max_length,
-        seed=seed_for(config.training.seed, _NEW_WEIGHTS, 1),
+        seed=seed_for(config.training.seed, NEW_WEIGHTS, 1),
         chunk_cost=config.training.chunk_cost,
         twins=any(language is not None and language.uses_twins for language in languages),
     )

@@ -129,11 +129,11 @@ def suite(
         ):
             state.end(by_name[outcome.cell.name], outcome)
             note(_describe(by_name[outcome.cell.name], outcome))
-        page = _write_page(state, cells, control, Path(name).stem)
+        page = _write_page(out, state, cells, control, Path(name).stem)
     except BaseException as error:
         try:
             if isinstance(error, Stopped | KeyboardInterrupt):
-                _write_page(state, cells, control, Path(name).stem)
+                _write_page(out, state, cells, control, Path(name).stem)
         finally:
             state.finish(time.time() - began, stopped=True)
         raise
@@ -290,7 +290,7 @@ def _describe(cell: SuiteCell, outcome: CellOutcome) -> str:
     return f"    {name}: {rows[0].metric} {mean}, mean of {len(scored)}, in {seconds}"
 
 
-def _write_page(state: _State, cells: Sequence[SuiteCell], control: str | None, title: str) -> Path:
+def _write_page(out: Path, state: _State, cells: Sequence[SuiteCell], control: str | None, title: str) -> Path:
     from paralign.report.suite import ReportCell, write_suite_report
 
     found = [
@@ -310,8 +310,7 @@ def _write_page(state: _State, cells: Sequence[SuiteCell], control: str | None, 
         run = Path(cell.model).parent
         if Path(cell.model).is_dir() and read_provenance(cell.model) and (run / "run.json").is_file():
             trained[run] = cell.system
-    out = cells[0].folder.parent.parent / "report.html"
-    return write_suite_report(found, out, trained=trained, control=control, title=f"Suite {title}").html
+    return write_suite_report(found, out / "report.html", trained=trained, control=control, title=f"Suite {title}").html
 
 
 def _summarize(state: _State, quiet: bool) -> None:

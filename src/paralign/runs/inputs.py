@@ -12,8 +12,8 @@ from paralign.errors import UserError
 from paralign.formats.archives import split_member
 from paralign.formats.dictd import dictd_files
 from paralign.models import local_folder
-from paralign.objectives import find_objective
 from paralign.runs.folder import RunFolder
+from paralign.runs.objectives import objective_classes
 from paralign.runs.settings import RunConfig
 from paralign.sources.specs import PairSpec, TextSpec, data_paths, each_file, parse_pairs
 
@@ -119,7 +119,7 @@ def model_files(model: str) -> Entries:
 
 def objective_files(config: RunConfig) -> Entries:
     """Return the files of the encoders that the objectives of a run load, such as a teacher."""
-    models = [model for name in config.objectives for model in find_objective(name).encoders(config.section(name))]
+    models = [model for kind in objective_classes(config) for model in kind.encoders(getattr(config, kind.name))]
     return [entry for model in models for entry in model_files(model)]
 
 

@@ -17,6 +17,7 @@ from paralign.rng import seed_for
 from paralign.runs.settings import RunConfig
 
 __all__ = [
+    "NEW_WEIGHTS",
     "check_objectives",
     "make_objective",
     "make_objectives",
@@ -25,7 +26,7 @@ __all__ = [
     "objective_classes",
 ]
 
-_NEW_WEIGHTS = 31
+NEW_WEIGHTS = 31
 """Stream of random numbers."""
 
 
@@ -112,6 +113,6 @@ def make_objective(name: str, config: RunConfig, encoder: Encoder, dictionary: D
     """
     kind = find_objective(name)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_for(config.training.seed, _NEW_WEIGHTS))
+        torch.manual_seed(seed_for(config.training.seed, NEW_WEIGHTS))
         extra = {"dictionary": dictionary} if kind.needs_dictionary else {}
-        return kind(config.section(name), encoder, **extra)
+        return kind(getattr(config, kind.name), encoder, **extra)

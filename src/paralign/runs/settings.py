@@ -90,10 +90,6 @@ class RunConfig(Config):
     views: ViewsConfig = ViewsConfig()
     training: TrainingConfig = TrainingConfig()
 
-    def section(self, name: str) -> Any:
-        """Return the settings of an objective."""
-        return getattr(self, _section(name))
-
 
 def _section(objective: str) -> str:
     return find_objective(objective).name

@@ -10,10 +10,9 @@ from paralign.corpus.store import TokenStore
 from paralign.encoder import Encoder
 from paralign.encoder.card import lineage
 from paralign.encoder.tokenizer import KINDS
-from paralign.objectives import find_objective
 from paralign.runs.inputs import model_files
 from paralign.runs.model_folder import lineage_of
-from paralign.runs.objectives import needs_dictionary, needs_links
+from paralign.runs.objectives import needs_dictionary, needs_links, objective_classes
 from paralign.runs.settings import RunConfig
 
 __all__ = ["NOT_DECISIVE", "origin_of_scratch", "training_lineage"]
@@ -87,9 +86,8 @@ def _decisive_settings(
         settings["links"] = links.digest if links is not None and of_files else computed
     if needs_dictionary(config):  # the whole files: the seed may choose the entries
         settings["dictionary"] = [config.dictionary.rate, *(entry["blake2b"] for entry in dictionary)]
-    for name in config.objectives:
-        kind = find_objective(name)
-        models, own = kind.encoders(config.section(name)), settings.get(kind.name, {})
+    for kind in objective_classes(config):
+        models, own = kind.encoders(getattr(config, kind.name)), settings.get(kind.name, {})
         settings[kind.name] = {key: _identity(value) if value in models else value for key, value in own.items()}
     return settings
 
