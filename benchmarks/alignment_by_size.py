@@ -23,7 +23,7 @@ from typing import Any
 from aligners import GOLD, gold_set, measured, words
 from machine import facts, table
 
-from paralign.commands.align_words import read_word_pairs
+from paralign.commands.word_pairs import read_word_pairs
 from paralign.formats.links import GoldLinks, read_links
 from paralign.metrics.alignment import AlignmentScore, alignment_score
 from paralign.sources.specs import parse_pairs

@@ -24,7 +24,7 @@ import io
 from pathlib import Path
 
 from paralign.analyses.frequent_translations import frequent_translations
-from paralign.commands.align_words import read_aligned_text
+from paralign.commands.word_pairs import read_aligned_text
 from paralign.formats.lines import read_lines
 from paralign.sources.specs import parse_pairs
 from paralign.text.normalization import comparison_key

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from machine import finish, table
 
-from paralign.commands.align_words import read_aligned_text
+from paralign.commands.word_pairs import read_aligned_text
 from paralign.encoder import Encoder
 from paralign.languages import parse_derived
 from paralign.sources.readers import read_pairs

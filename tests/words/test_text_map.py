@@ -9,7 +9,7 @@ import torch
 import paralign
 from paralign.__main__ import main
 from paralign.commands.align_words import align_words
-from paralign.commands.map import use_maps
+from paralign.commands.applied_maps import load_maps, use_maps
 from paralign.encoder import Encoder
 from paralign.encoder.sentences import sentence_vectors
 from paralign.errors import UserError
@@ -76,7 +76,7 @@ def test_the_command_writes_a_map_for_each_language_and_evaluate_applies_them(ki
     encoder = Encoder.from_pretrained(base)
     sentences = [f"Sentence {k}." for k in range(5)]
     plain = sentence_vectors(encoder, sentences, "de", pools=["mean"], layer=1)[0]["mean"]
-    used = use_maps(encoder, encoder.digest(), [tmp_path / "maps"])
+    used = use_maps(encoder, encoder.digest(), load_maps([tmp_path / "maps"]))
     assert used == [f"{language}→en ({kind})" for language in languages]
     mapped = sentence_vectors(encoder, sentences, "de", pools=["mean"], layer=1)[0]["mean"]
     loaded = LinearMap.load(tmp_path / "maps" / "de")

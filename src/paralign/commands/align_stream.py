@@ -13,14 +13,14 @@ from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import IO, Any
 
-from paralign.commands.align_words import (
+from paralign.commands.arguments import one_or_several
+from paralign.commands.line_stream import texts_of_lines
+from paralign.commands.word_pairs import (
     echo_language_warnings,
     parse_overrides,
     read_texts,
     read_word_pairs,
 )
-from paralign.commands.arguments import one_or_several
-from paralign.commands.line_stream import texts_of_lines
 from paralign.config import merge
 from paralign.console import echo, echo_dropped
 from paralign.digests import file_digest
@@ -118,26 +118,13 @@ def align_stream(
     )
     aligner = make_aligner(method, options, merge(*parse_overrides(overrides)))
     assert isinstance(aligner, StatisticalAligner)
-    dropped: Counter[str] = Counter()
-    if to_stdout and spec.path == "-":
-        assert aligner.loaded is not None
-        trained = WordAligner(aligner.loaded, aligner.symmetrization)
-        texts = texts_of_lines(sys.stdin.buffer, spec.languages, tokenized, lenient, dropped, limit)
-        count = _align_blocks(trained, texts, sys.stdout.buffer, tokenized)
-        echo_dropped(dropped, "pairs", quiet=quiet)
-        return count
-    start, stop = (0, limit) if part is None else _range_of(spec, part, lenient, limit)
-    echo_language_warnings([spec], quiet)
     if to_stdout:
         assert aligner.loaded is not None
         trained = WordAligner(aligner.loaded, aligner.symmetrization)
-        count = 0
-        for (block,), number in _aligned(trained, spec, (start, stop, 0), tokenized, lenient, dropped, ("",), quiet):
-            sys.stdout.buffer.write(block)
-            sys.stdout.buffer.flush()
-            count += number
-        echo_dropped(dropped, "pairs", quiet=quiet)
-        return count
+        return _to_stdout(trained, spec, part, limit, tokenized, lenient, quiet)
+    start, stop = (0, limit) if part is None else _range_of(spec, part, lenient, limit)
+    echo_language_warnings([spec], quiet)
+    dropped: Counter[str] = Counter()
     given = [__version__, str(spec), aligner.symmetrization, tokenized, lenient, learn_from, part]
     facts = {name: value for name, value in (aligner.facts() or {}).items() if name != "tokenized"}
     identity = _identity(
@@ -277,7 +264,7 @@ def _aligned(
         trained: the aligner.
         spec: the text.
         part: the first pair of the part, the one after its last, and the number of its pairs that are aligned already.
-        tokenized, lenient: as in :func:`paralign.commands.align_words.read_word_pairs`.
+        tokenized, lenient: as in :func:`paralign.commands.word_pairs.read_word_pairs`.
         dropped: counts dropped pairs of the part, also of those that are aligned already.
         suffixes: of the output files, for compression.
         quiet: print no progress.
@@ -326,6 +313,31 @@ def _compressed(data: bytes, suffix: str) -> bytes:
     with compressed(buffer, suffix) as out:
         out.write(data)
     return buffer.getvalue()
+
+
+def _to_stdout(
+    trained: WordAligner,
+    spec: PairSpec,
+    part: str | None,
+    limit: int | None,
+    tokenized: bool,
+    lenient: bool,
+    quiet: bool,
+) -> int:
+    """Write the links to standard output, those of standard input line by line; return the number of pairs."""
+    stdout, dropped, count = sys.stdout.buffer, Counter[str](), 0
+    if spec.path == "-":
+        texts = texts_of_lines(sys.stdin.buffer, spec.languages, tokenized, lenient, dropped, limit)
+        count = _align_blocks(trained, texts, stdout, tokenized)
+    else:
+        start, stop = (0, limit) if part is None else _range_of(spec, part, lenient, limit)
+        echo_language_warnings([spec], quiet)
+        for (block,), number in _aligned(trained, spec, (start, stop, 0), tokenized, lenient, dropped, ("",), quiet):
+            stdout.write(block)
+            stdout.flush()
+            count += number
+    echo_dropped(dropped, "pairs", quiet=quiet)
+    return count
 
 
 def _align_blocks(trained: WordAligner, blocks: Iterable[list[str]], stdout: IO[bytes], tokenized: bool) -> int:

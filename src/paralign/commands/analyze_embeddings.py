@@ -10,8 +10,8 @@ import numpy as np
 
 from paralign.analyses.frequent_translations import Translation, frequent_translations
 from paralign.analyses.projection import project
-from paralign.commands.align_words import read_aligned_text
 from paralign.commands.arguments import check_encoders, one_or_several
+from paralign.commands.word_pairs import read_aligned_text
 from paralign.console import echo
 from paralign.device import best_device
 from paralign.encoder import Encoder

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from paralign.commands.align_words import check_gold_options, read_gold_links, read_word_pairs, warn_of_tokens
 from paralign.commands.arguments import one_or_several
+from paralign.commands.word_pairs import check_gold_options, read_gold_links, read_word_pairs, warn_of_tokens
 from paralign.console import echo, echo_dropped
 from paralign.digests import file_digest
 from paralign.errors import UserError

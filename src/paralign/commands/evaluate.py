@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
+from paralign.commands.applied_maps import AppliedMap, check_maps_used, fitted_on, load_maps, use_maps
 from paralign.commands.arguments import one_or_several
-from paralign.commands.map import fitted_on, map_languages, use_maps
 from paralign.config import merge, parse_override
 from paralign.console import echo, echo_dropped
 from paralign.device import best_device
@@ -117,7 +117,8 @@ def evaluate(
         head = saved_head(task_instance, encoder, model) if task_instance.trains else None
         files = [data_files([spec]) for spec in data]
         inputs = {"eval": list(chain.from_iterable(files)), "model": model_files(model), "dev": data_files(dev)}
-        model_facts, mapped = _model_facts(encoder, model, system, facts, task_instance.trains, maps)
+        applied = load_maps(maps)
+        model_facts, mapped = _model_facts(encoder, model, system, facts, task_instance.trains, applied)
         head_facts = facts if facts and task_instance.trains else {}
         recorded = recorded_settings(task_instance) | ({"maps": mapped} if mapped else {})
         if head_facts:
@@ -137,7 +138,7 @@ def evaluate(
         choice = choose_layer(task_instance, encoder, [items for items, _ in read_dev]) if dev else None
         encoder.languages_mapped.clear()  # by other layers, to choose one
         measured = _measure(task_instance, encoder, head, tests, context, choice, quiet)
-        _check_maps_used(maps, encoder, choice)
+        check_maps_used(applied, encoder, choice)
         rows = [[row for row, _ in pairs] for pairs in measured]
         earlier = EarlierEvaluation(folder)
         folder.facts["datasets"] = earlier.datasets(data, names, files, rows)
@@ -152,7 +153,7 @@ def evaluate(
             **{k: model_facts[k] for k in ("method", "control", "model_hash", "parent")},
         )
         for found, entries, scores in zip(warnings, files, rows, strict=True):
-            found += fitted_on(maps, entries) + warn_of_scores(scores)
+            found += fitted_on(applied, entries) + warn_of_scores(scores)
         folder.save(  # before the results, so that there are none without their warnings
             parameters=encoder.parameter_count(),
             device=encoder.device.type,
@@ -227,25 +228,13 @@ def _measure(
     return [at_choice(rows, choice) for rows in measured]
 
 
-def _check_maps_used(maps: Sequence[str | Path], encoder: Encoder, choice: ChosenLayer | None) -> None:
-    """Check that each map was applied to the states that were measured."""
-    for given in maps:
-        if not map_languages(given) & encoder.languages_mapped:
-            hint = "evaluate the layer and the language that the map was fitted for"
-            problem = "its language and layer were never read"
-            if choice is not None:
-                problem += f" ({choice.label} was chosen on development data)"
-                hint += "; --layer instead of --dev sets the layer"
-            raise UserError(f"a map was not used: {problem}", where=given, hint=hint)
-
-
 def _model_facts(
     encoder: Encoder,
     model: str,
     system: str | None,
     facts: Mapping[str, Any] | None,
     trains: bool,
-    maps: Sequence[str | Path],
+    maps: Sequence[AppliedMap],
 ) -> tuple[dict[str, Any], list[str]]:
     """Return what rows record about the model, and descriptions of its maps."""
     model_facts = describe_encoder(encoder, model, system)

@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from paralign.commands.align_words import echo_language_warnings
 from paralign.commands.arguments import one_or_several
+from paralign.commands.word_pairs import echo_language_warnings
 from paralign.console import echo, echo_dropped
 from paralign.encoder import Encoder
 from paralign.encoder.card import lineage, read_provenance, write_provenance
@@ -109,23 +109,7 @@ def export(
         pieces = f"{len(encoder.tokenizer):,} of {whole:,} pieces"
         vocabulary = f"{pieces}: those of text in {tags}, single characters, special tokens"
     with atomic_folder(out) as part:
-        base: Any = base_of(encoder.model)
-        base.save_pretrained(part)
-        save_tokenizer(encoder.tokenizer, part)
-        modules = [{"idx": k, "name": str(k), "path": path, "type": kind} for k, (path, kind) in enumerate(_MODULES)]
-        _write(part / "modules.json", modules)
-        transformer: dict[str, Any] = {"max_seq_length": encoder.max_pieces, "do_lower_case": False}
-        if has_pooling_option(type(base)):
-            # Otherwise the library adds a layer with random weights, which nothing reads, and saves it.
-            transformer["model_args"] = {"add_pooling_layer": False}
-        _write(part / "sentence_bert_config.json", transformer)
-        (part / "1_Pooling").mkdir()
-        pooling = {
-            "word_embedding_dimension": encoder.width,
-            "pooling_mode_cls_token": pool == "cls",
-            "pooling_mode_mean_tokens": pool == "mean",
-        }
-        _write(part / "1_Pooling/config.json", pooling)
+        _write_sentence_transformer(part, encoder, pool)
         if facts.get("lineage") and (kept != layers or vocabulary):
             facts |= {"lineage": lineage(facts["lineage"], "export", kept, encoder.tokenizer_id)}
         if vocabulary:  # the shares of unknown pieces are those of the whole vocabulary
@@ -154,6 +138,27 @@ def export(
         echo(f"note: {note}", quiet=quiet)
     echo(f"{out}  ({description})", quiet=quiet)
     return out
+
+
+def _write_sentence_transformer(folder: Path, encoder: Encoder, pool: str) -> None:
+    """Write an encoder and the configuration of sentence-transformers."""
+    base: Any = base_of(encoder.model)
+    base.save_pretrained(folder)
+    save_tokenizer(encoder.tokenizer, folder)
+    modules = [{"idx": k, "name": str(k), "path": path, "type": kind} for k, (path, kind) in enumerate(_MODULES)]
+    _write(folder / "modules.json", modules)
+    transformer: dict[str, Any] = {"max_seq_length": encoder.max_pieces, "do_lower_case": False}
+    if has_pooling_option(type(base)):
+        # Otherwise the library adds a layer with random weights, which nothing reads, and saves it.
+        transformer["model_args"] = {"add_pooling_layer": False}
+    _write(folder / "sentence_bert_config.json", transformer)
+    (folder / "1_Pooling").mkdir()
+    pooling = {
+        "word_embedding_dimension": encoder.width,
+        "pooling_mode_cls_token": pool == "cls",
+        "pooling_mode_mean_tokens": pool == "mean",
+    }
+    _write(folder / "1_Pooling/config.json", pooling)
 
 
 def _trained_pool(model: str, facts: Mapping[str, Any]) -> Literal["cls", "mean"]:

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
-from paralign.commands.align_words import echo_language_warnings, read_aligned_text
 from paralign.commands.arguments import one_or_several
+from paralign.commands.word_pairs import echo_language_warnings, read_aligned_text
 from paralign.console import echo, echo_dropped
 from paralign.device import best_device
 from paralign.digests import write_digests
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.folders import atomic_folder, check_new_folder
-from paralign.runs.inputs import Entries, data_files
+from paralign.runs.inputs import data_files
 from paralign.sources.readers import read_text
 from paralign.sources.specs import parse_pairs, parse_text
 from paralign.words.linear_map import KINDS, LinearMap, fit_map
 from paralign.words.text_map import fit_text_maps
 
-__all__ = ["fitted_on", "make_map", "make_text_maps", "map_languages", "use_maps"]
+__all__ = ["make_map", "make_text_maps"]
 
 
 @one_or_several
@@ -161,57 +161,3 @@ def make_text_maps(
             write_digests(part / language)
     echo(f"{out}  ({kind} of {', '.join(maps)} from {count:,} sentences of all languages)", quiet=quiet)
     return written
-
-
-def _load_maps(folders: Iterable[str | Path]) -> Iterator[tuple[Path, LinearMap]]:
-    """Yield each map with its folder; a folder may contain the maps of several languages."""
-    for folder in map(Path, folders):
-        inner = sorted(path.parent for path in folder.glob("*/map.json"))
-        for part in inner if inner and not (folder / "map.json").exists() else [folder]:
-            yield part, LinearMap.load(part)
-
-
-def map_languages(folder: str | Path) -> set[str]:
-    """Return the languages that the maps of a folder are for."""
-    return {str(linear_map.facts["source"]) for _, linear_map in _load_maps([folder])}
-
-
-def fitted_on(folders: Sequence[str | Path], entries: Entries) -> list[str]:
-    """Return a warning for each file that a map was fitted on. Other files with the same text are not found.
-
-    Args:
-        folders: the folders of the maps.
-        entries: the files, as :func:`paralign.runs.inputs.data_files` describes them.
-    """
-    files = {entry["blake2b"]: entry["path"] for entry in entries if entry.get("blake2b")}
-    out = []
-    for folder, linear_map in _load_maps(folders):
-        used = {entry.get("blake2b") for entry in linear_map.facts.get("fitted_on", [])}
-        out += [f"{path}: the map {folder} was fitted on this file" for digest, path in files.items() if digest in used]
-    return out
-
-
-def use_maps(encoder: Encoder, digest: str, folders: Sequence[str | Path]) -> list[str]:
-    """Apply linear maps to an encoder.
-
-    Args:
-        encoder: the encoder, which is changed.
-        digest: its digest.
-        folders: the folders of the maps, or of folders with maps of several languages.
-
-    Returns:
-        a description of each map, which is recorded with the results.
-
-    Raises:
-        UserError: for maps of another encoder, or two maps of one language.
-    """
-    descriptions: list[str] = []
-    languages: set[str] = set()
-    for folder, linear_map in _load_maps(folders):
-        language = linear_map.facts["source"]
-        if language in languages:
-            raise UserError(f"a second map of {language!r}", where=folder, hint="give one map for each language")
-        languages.add(language)
-        linear_map.apply_to(encoder, digest, folder)
-        descriptions.append(f"{language}→{linear_map.facts['target']} ({linear_map.facts['kind']})")
-    return descriptions
