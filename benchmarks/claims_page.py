@@ -70,10 +70,10 @@ encoders that are pretrained for a claim.
 
 SYSTEMS = """## All systems
 
-Zero-shot scores on test halves, mean ± standard deviation over seeds; differences from the control over the seeds that
-both have, with 95 % intervals over seeds and test items, without correction. *control* is a masked LM on the same
-sentences, *best* the recipe `word-contrastive-anchor`, chosen on development data of mini. A system with a large
-deviation has runs that did not learn the task at all.
+The tables show zero-shot scores on test halves (mean ± standard deviation over seeds) and differences from the control
+over the seeds that both have, with 95 % intervals over seeds and test items, without correction. *control* is a masked
+LM on the same sentences; *best* is the recipe `word-contrastive-anchor`, which was chosen on development data of mini.
+A system with a large deviation has runs that did not learn the task at all.
 
 """
 
@@ -92,13 +92,13 @@ seed *k* means alignment seed *k* and fine-tuning seed *k* together. The score o
 languages. Intervals are 95 % intervals over seeds (Student's, of the differences seed by seed) and test items
 ({resamples:,} resamples, the same for all systems), without correction. *p* is corrected by Holm's method over all
 comparisons that were tested, {tested} at present. A difference is significant, marked \\*, if its corrected *p* is at
-most {alpha:.2f}: then its interval at the corrected level excludes 0. Differences in single languages or tasks are
-marked at the level at which their comparison was decided. The correction grows with every comparison that is added:
-a difference may lose its mark when other claims are tested, while its interval stays. With fewer than {min_seeds}
-seeds or {min_items} test items nothing is tested. Correlations are Spearman's, with intervals from resampling encoders,
-and languages if the claim says so.
+most {alpha:.2f}: then its interval at the corrected level excludes 0. A difference in a single language or task is
+marked at the corrected level of the comparison that it belongs to. The correction grows with every comparison that is
+added: a difference may lose its mark when other claims are tested, while its interval stays. With fewer than
+{min_seeds} seeds or {min_items} test items nothing is tested. Correlations are Spearman's, with intervals from
+resampling encoders, and languages if the claim says so.
 
-Verdicts, the first that applies:
+Each claim gets the first of these verdicts that applies:
 
 {verdicts}
 """
@@ -120,7 +120,8 @@ def page(
     """
     rules = registered["test"]
     tested = sum(part.comparison is not None for result in results for part in result.parts)
-    verdicts = "\n".join(_item("* ", f"*{VERDICTS[name]}*: {text}") for name, text in registered["verdicts"].items())
+    texts = {name: text.replace("min_seeds", str(rules["min_seeds"])) for name, text in registered["verdicts"].items()}
+    verdicts = "\n".join(_item("* ", f"*{VERDICTS[name]}*: {text}") for name, text in texts.items())
     facts = {"tested": tested, "alpha": 1 - rules["level"], "verdicts": verdicts}
     notes = _notes(results)
     sections = [
@@ -317,7 +318,8 @@ def _details(result: Result, notes: Mapping[str, Sequence[int]]) -> str:
         lines.append(_item("", f"*{contrast[0]}* {word} *{contrast[1]}*; expected: {claim['expected']}.") + "\n")
     for name in ("training", "rule", "not_testable"):
         if name in claim:
-            lines.append(_item("", f"{name.replace('_', ' ').capitalize()}: {_sentence(_flat(claim[name]))}") + "\n")
+            text = _sentence(_flat(claim[name])).replace("-margin", f"−{claim.get('margin', 0):g}")
+            lines.append(_item("", f"{name.replace('_', ' ').capitalize()}: {text}") + "\n")
     if "remark" in claim:
         lines.append(f"See {_note(claim, notes)}.\n")
     by_base = ", ".join(f"{base}: {VERDICTS[name]}" for base, name in result.by_base.items())

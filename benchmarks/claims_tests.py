@@ -154,7 +154,7 @@ class Rows:
         by_test = [by_seed for table in tables.values() for by_seed in table.values()]
         seeds = sorted(set.intersection(*(set(by_seed) for by_seed in by_test)))
         if len(seeds) < self.rules["min_seeds"]:
-            raise NotTested(f"{len(seeds)} of at least {self.rules['min_seeds']} seeds")
+            raise NotTested(f"{len(seeds)} of the required {self.rules['min_seeds']} seeds")
         used = [by_seed[seed] for by_seed in by_test for seed in seeds]
         pairs = sorted({row["pairs"] for row in used if "pairs" in row})
         if len(pairs) > 1 and "pairs" not in claim:
@@ -170,7 +170,7 @@ class Rows:
             if len(items) < len(seeds):
                 raise NotTested("rows without items")
             if len(items[0]) < self.rules["min_items"]:
-                raise NotTested(f"{len(items[0])} of at least {self.rules['min_items']} test items")
+                raise NotTested(f"{len(items[0])} of the required {self.rules['min_items']} test items")
             tables.append(np.stack(items))
         found = []
         for by_seed, resampled in zip(by_test, resample(tables, self.rules["resamples"]), strict=True):

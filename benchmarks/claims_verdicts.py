@@ -249,11 +249,9 @@ def _curves(part: Part, claim: Claim, rows: Rows) -> None:
     last, peak = max(similar), max(similar, key=lambda layer: similar[layer][0])
     lowest = min(changed, key=lambda layer: changed[layer][0])
     inside = min(similar) < peak < last and similar[peak][1] > similar[last][2]
-    found = f"layer {peak} of {last}, {_interval(similar[peak])}, at the last {_interval(similar[last])}"
-    part.checks = {
-        f"CKA is greatest at {found}": inside,
-        f"fine-tuning changes layer {lowest} most, to {_interval(changed[lowest])}": lowest == max(changed),
-    }
+    found = f"layer {peak} of {last}, {_interval(similar[peak])}, compared with {_interval(similar[last])} at the last"
+    changes = f"fine-tuning changes layer {lowest} most: CKA before and after is {_interval(changed[lowest])}"
+    part.checks = {f"CKA is greatest at {found}": inside, changes: lowest == max(changed)}
 
 
 def _interval(value: tuple[float, float, float]) -> str:

@@ -34,12 +34,13 @@ thirds of the depth and at the last layer, with one seed. Then it is measured wi
 * **POS, NER, NLI**: zero-shot scores, in percent, of linear probes of the frozen states, trained in English:
   part-of-speech (POS) tagging (UPOS accuracy, de es fr hi), named entity recognition (NER; F1 of PAN-X, de hi zh) and
   natural language inference (NLI; accuracy of XNLI, de hi zh), the last two with the first 800 items of each set. The
-  highest mean over the target languages, and the layer where it is reached: because the layer is chosen on the same
-  data, these scores are optimistic. In the column *English* the English POS accuracy there. Scores of fine-tuned
-  encoders are much higher.
+  tables show the highest mean over the target languages and the layer where it is reached: because the layer is chosen
+  on the same data, these scores are optimistic. The column *English* has the English POS accuracy at that layer. Scores
+  of fine-tuned encoders are much higher.
 * **nearest**: percentage of 800 sentences of NTREX ({", ".join(LANGUAGES)}) whose translation is their mutual nearest
   neighbor, at the trained layer. **distance**: distance between the means of two languages, relative to the spread of
-  sentences, at the trained layer. Untrained encoders and objectives without a layer: at the last layer.
+  sentences, at the trained layer. For untrained encoders and objectives without a layer, both are measured at the last
+  layer.
 * **rate**: the learning rate. It is not the same for all objectives, so rows differ in it as well.
 * **cosine**: for mixtures, the mean cosine between the gradients of each pair of losses. Below 0 they disagree.
 * **time**: CPU time per step relative to masked LM (`python benchmarks/objective_cost.py objectives`, one thread).
@@ -67,28 +68,31 @@ Differences from the base in points, mean over the rows of each kind (lowest to 
 |---|---|---:|---:|---:|---:|
 """
 READING = """
-* From the encoder that has never seen translations, objectives on vectors of words gain most if their links come from
-  an aligner, and lose if they come from the encoder itself, presumably because its states cannot link words yet.
-* From the one that has, contrast, links of an aligner and distillation gain in all three tasks, and the encoder's own
-  links in POS tagging and NLI. Masked LM and TLM do not, but AlignLM, which also predicts linked words, does. These are
-  gains of frozen states. [Fine-tuning](systems-e5.md) makes up for most of them: contrast of words and of sentences was
-  also fine-tuned, from [paralign-mini](systems-mini.md) with five seeds and from [e5](systems-e5.md) with three.
-* TLM in a mixture costs a part of what the other objective gains in POS tagging: from paralign-mini a third to all of
-  it, from e5 little with contrastive words, and most or all of it with MoCo (PPA), the encoder's own links and denoised
-  links. Their gradients are nearly orthogonal: they do not disagree, but TLM alone gains no more than masked LM on
-  unpaired sentences.
+* From the encoder that has never seen translations, objectives on word vectors gain most if their links come from an
+  aligner, and lose if the links come from the encoder itself, presumably because its states cannot link words yet.
+* From the encoder that has seen translations, three kinds of objectives gain in all three tasks: contrastive sentence
+  objectives, word objectives with links of an aligner, and distillation. Objectives with the encoder's own links gain
+  in POS tagging and NLI. Masked LM and TLM do not gain, but AlignLM, which also predicts linked words, does. These are
+  gains of frozen states. [Fine-tuning](systems-e5.md) makes up for most of them: contrastive word and sentence
+  objectives were also fine-tuned, from [paralign-mini](systems-mini.md) with five seeds and from [e5](systems-e5.md)
+  with three.
+* TLM in a mixture costs a part of what the other objective gains in POS tagging: from paralign-mini, a third to all of
+  it; from e5, little with contrastive words, and most or all of it with MoCo (PPA), the encoder's own links and
+  denoised links. The gradients of TLM and of the other objective are nearly orthogonal: they do not conflict, but TLM
+  alone gains no more than masked LM on unpaired sentences.
 * Rows of e5 have one learning rate. Those of paralign-mini have rates from 1e-4 (sentences) to 1e-3 (masked LM), so a
   part of the differences between its kinds may be due to the rate.
-* An anchor and the objective it restrains have opposed gradients, as they should: it keeps the English score.
+* The gradients of an anchor and of the objective that it restrains are opposed, as intended: the anchor preserves the
+  English score.
 * No layer is better for all: the two rows of an objective differ by up to three points in POS tagging, in both
   directions.
 """
 FINE_TUNED = """## Fine-tuned
 
-POS tagging after fine-tuning in English (6,000 sentences of EWT, one epoch), of encoders that single objectives trained
-from e5-small-mlm in 500 steps of 32 pairs of en with ar, de, hi and zh ([claim 17](../claims.md#verdicts)). Accuracy in
-percent, mean over de, es, fr and hi, on the test half of PUD, seed 0: es and fr were not aligned. Nothing was chosen by
-these scores.
+POS tagging after fine-tuning on English (6,000 sentences of EWT, one epoch). Each encoder was trained from e5-small-mlm
+with a single objective, for 500 steps of 32 pairs of en with ar, de, hi and zh ([claim 17](../claims.md#verdicts)).
+Accuracy in percent, mean over de, es, fr and hi, on the test half of PUD, seed 0; es and fr were not among the aligned
+languages. These scores were not used to choose anything.
 
 """
 FINE_TUNED_READING = """

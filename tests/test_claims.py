@@ -250,13 +250,13 @@ def test_one_base_or_half_of_the_languages_is_in_part(row, decide):
     [
         (lambda rows: [], "no rows of ppa, base on pos in de"),
         (lambda rows: [one for one in rows if one["system"] == "ppa"], "no rows of base on pos in de"),
-        (lambda rows: rows[:4], "2 of at least 3 seeds"),
+        (lambda rows: rows[:4], "2 of the required 3 seeds"),
         (
             lambda rows: [one | {"pairs": 1 + (one["system"] == "ppa")} for one in rows],
             "unequal numbers of pairs: 1 and 2",
         ),
         (lambda rows: [one | {"data": one["system"]} for one in rows], "test sets of base and ppa differ"),
-        (lambda rows: [one | {"align_seed": 0} for one in rows], "1 of at least 3 seeds"),
+        (lambda rows: [one | {"align_seed": 0} for one in rows], "1 of the required 3 seeds"),
         (lambda rows: [one | {"train": "de"} for one in rows], "no rows of ppa, base"),
         (lambda rows: [one | {"metric": "f1"} for one in rows], "no rows of ppa, base"),
         (lambda rows: [{k: v for k, v in one.items() if k != "missed"} for one in rows], "rows without items"),
