@@ -126,12 +126,12 @@ def test_resolve_merges_and_validates():
         ({"moco": {"zzz": 1}}, "unknown setting 'moco.zzz'", "available: queue, temperature"),
         (
             {"moco": {"temperature": 0}},
-            "setting 'moco.temperature': Input should be greater than 0, not 0",
+            "setting 'moco.temperature': must be greater than 0, not 0",
             None,
         ),
         ({"seed": 13}, "settings: 13 brings bad luck", None),
-        ({"seed": True}, "setting 'seed': Input should be a number, not True", None),
-        ({"moco": {"temperature": False}}, "setting 'moco.temperature': Input should be a number, not False", None),
+        ({"seed": True}, "setting 'seed': must be a number, not True", None),
+        ({"moco": {"temperature": False}}, "setting 'moco.temperature': must be a number, not False", None),
     ],
 )
 def test_resolve_errors_are_one_line_with_a_hint(layer, message, hint):

@@ -48,7 +48,7 @@ class Config(BaseModel):
         annotation = cls.model_fields[info.field_name or ""].annotation
         kinds = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
         if isinstance(value, bool) and (int in kinds or float in kinds) and bool not in kinds:
-            raise ValueError("Input should be a number")
+            raise ValueError("must be a number")
         return value
 
 
@@ -291,14 +291,15 @@ def resolve(cls: type[C], *layers: Mapping[str, Any], where: str | Path | None =
     except ValidationError as error:
         first = error.errors()[0]
         location = first["loc"]
-        reason = first["msg"].removeprefix("Value error, ")
+        reason = first["msg"].removeprefix("Value error, ").replace("Input should be ", "must be ")
+        reason = reason.partition(", unable to ")[0]
         if location[-1:] in (("int",), ("float",)):  # the alternatives of a number that may be a fraction
-            location, reason = location[:-1], "Input should be a number"
+            location, reason = location[:-1], "must be a number"
         name = prefix + ".".join(str(part) for part in location) if location else ""
         if first["type"] == "extra_forbidden":
             raise UserError(f"unknown setting {name!r}", where=where, hint=_known_setting(cls, location)) from error
         value = first.get("input")
-        actual = "" if isinstance(value, Mapping) else f", not {value!r:.80}"
+        actual = f", not {value!r:.80}" if reason.startswith("must be ") and not isinstance(value, Mapping) else ""
         raise UserError(f"{f'setting {name!r}' if name else 'settings'}: {reason}{actual}", where=where) from error
 
 

@@ -265,7 +265,7 @@ def test_text_of_another_language_and_equal_texts_are_reported(texts, base, tmp_
     [
         ({}, "no text is given"),
         ({"text": ["en=smallworld:0-9"]}, "only one text"),
-        ({"text": ["en=smallworld:0-9", "en=smallworld:9-18"]}, "two texts of en"),
+        ({"text": ["en=smallworld:0-9", "en=smallworld:9-18"]}, "two texts are in en"),
         (
             {"text": ["en=smallworld:0-9", "de=smallworld:0-9"], "pairs": ["en-de=smallworld"]},
             "either --text or --pairs",
@@ -315,7 +315,7 @@ def test_only_the_first_of_several_processes_writes(base, tmp_path, monkeypatch)
     (tmp_path / "grid" / "x").mkdir(parents=True)
     begin(tmp_path / "grid", resume=False, quiet=True)  # the first may have made it
     monkeypatch.setenv("RANK", "0")
-    with pytest.raises(UserError, match="in use"):
+    with pytest.raises(UserError, match="not empty"):
         begin(tmp_path / "grid", resume=False, quiet=True)
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="is a file"):

@@ -117,8 +117,11 @@ def test_few_sentences_are_refused(base, tmp_path):
     ("given", "message"),
     [
         ({"limit": 10}, r"a limit of 10 is too low \(use 1,000 or more sentences\)"),
-        ({"overrides": ["space.neighbors=40"]}, "space.neighbors is 40, of 40 sentences"),
-        ({"overrides": ["space.neighbors=20", "space.sentences=20"]}, "space.neighbors is 20, of 20 sentences"),
+        ({"overrides": ["space.neighbors=40"]}, "space.neighbors is 40, but there are only 40 sentences"),
+        (
+            {"overrides": ["space.neighbors=20", "space.sentences=20"]},
+            "space.neighbors is 20, but there are only 20 sentences",
+        ),
     ],
 )
 def test_limits_that_leave_nothing_to_measure_are_refused(base, tmp_path, given, message):

@@ -56,7 +56,7 @@ ALIGN = "align --model {base} --out {out} --recipe ppa-mini"
         ),
         (
             "finetune --model {base} --task pos --train en=x --eval en=x --recipe ppa --out {out}",
-            "the recipe 'ppa' is one of align and pretrain (for finetune: mlqa, xnli)",
+            "the recipe 'ppa' is for align and pretrain (for finetune: mlqa, xnli)",
         ),
         ("finetune --model {base} --task pos --data en=x --out {out}", "--train and --eval for the data of a task"),
         ("list suites qick", "there is no suite 'qick' (did you mean 'quick'?)"),
@@ -75,7 +75,7 @@ ALIGN = "align --model {base} --out {out} --recipe ppa-mini"
         ),
         (
             ALIGN + " --pairs en-de={files}/good.tsv --set moco.layer=top",
-            "setting 'moco.layer': Input should be a number, not 'top'",
+            "setting 'moco.layer': must be a number, not 'top'",
         ),
         (
             ALIGN + " --pairs en-de={files}/good.tsv --set in_batch.layer=2",
@@ -140,9 +140,9 @@ ALIGN = "align --model {base} --out {out} --recipe ppa-mini"
         ("align --model {files}/nowhere --out {out} --pairs en-de={files}/good.tsv", "no such model folder"),
         (
             "align --model {base} --pairs en-de={files}/good.tsv --out {files}/used",
-            "the output folder is in use",
+            "the output folder is not empty",
         ),
-        ("align --model {base} --pairs en-de={files}/good.tsv --out {files}/good.tsv", "in use"),
+        ("align --model {base} --pairs en-de={files}/good.tsv --out {files}/good.tsv", "is a file, not a folder"),
         ("align --model {base} --pairs en-de={files}/good.tsv --out {files}/good.tsv/run", "good.tsv"),
         ("pretrain --out {out} --text en={files}/good.tsv", "--arch"),
         (

@@ -134,13 +134,13 @@ def test_runs_are_reproducible_and_finished_runs_are_not_repeated(base, tmp_path
 def test_a_folder_in_use_is_refused_and_not_changed(base, tmp_path):
     align(base, tmp_path / "run")
     before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")}
-    with pytest.raises(UserError, match=r"run: the output folder is in use \(--resume to continue it"):
+    with pytest.raises(UserError, match=r"run: the output folder is not empty \(use --resume to continue it"):
         align(base, tmp_path / "run")
     foreign = tmp_path / "foreign"
     foreign.mkdir()
     (foreign / "thesis.tex").write_text("x")
     for resume in (False, True):
-        with pytest.raises(UserError, match=r"in use \(another --out\)"):
+        with pytest.raises(UserError, match=r"not empty \(use another --out\)"):
             align(base, foreign, resume=resume)
     assert (foreign / "thesis.tex").read_text() == "x"
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items() if path != tmp_path)
@@ -209,7 +209,7 @@ def test_seeds_share_a_lineage_and_other_bases_methods_and_texts_do_not(base, ma
                 "pairs": ("en-de=smallworld:0-9", "en-fr=smallworld:9-20"),
                 "overrides": ["views.language_types=true", "training.batch=8"],
             },
-            "language_types with 3 languages",
+            "language_types cannot be used with 3 languages",
         ),
     ],
 )

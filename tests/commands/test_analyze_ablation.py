@@ -49,7 +49,7 @@ def test_every_cell_and_it_goes_on_where_it_stopped(base, tmp_path, monkeypatch)
     assert [c["reset"] for c in figure["cells"]] == [c.reset for c in cells]
     lines = (tmp_path / "out" / "ablation-pos" / "ablation.tsv").read_text().splitlines()
     assert len(lines) == 1 + len(cells)
-    with pytest.raises(UserError, match="in use"):
+    with pytest.raises(UserError, match="not empty"):
         run(base, tmp_path / "out")
     more = run(base, tmp_path / "out", layers=["0-1"], resume=True)  # others may be added
     assert [c.reset for c in more if c.target == "en"] == ["", "0", "0-1", "1"]

@@ -56,7 +56,7 @@ def test_encoders_are_evaluated_on_held_out_pairs(base, tmp_path, quick):
     assert demo_systems.best_system(out) == out / best / "encoder"
     # A finished demo is not repeated; without --resume the folder is not changed.
     assert own.demo_own_pairs(out, pairs, model=str(base), quiet=True, resume=True) == page
-    with pytest.raises(UserError, match="in use"):
+    with pytest.raises(UserError, match="not empty"):
         own.demo_own_pairs(out, pairs, model=str(base), quiet=True)
 
 

@@ -43,7 +43,7 @@ def test_a_final_norm_changes_the_vectors_of_a_middle_layer(make_encoder, tmp_pa
     """ModernBERT normalizes its last hidden state, so that its first layers alone give other vectors."""
     make_encoder("modernbert:2x32").save_pretrained(tmp_path / "model")
     out = paralign.export(str(tmp_path / "model"), tmp_path / "out", pool="cls", layer=1)
-    assert "normalizes its last hidden state, paralign reads state 1 without: its" in capsys.readouterr().err
+    assert "its final normalization to state 1, which paralign reads without it: vectors" in capsys.readouterr().err
     ours = Encoder.from_pretrained(tmp_path / "model").encode(TEXTS, layer=1, pool="cls")
     assert np.abs(loaded(out).encode(TEXTS) - ours).max() > 0.01
 
@@ -343,7 +343,7 @@ def test_scores_of_something_else_than_the_encoder_are_left_out(base, tmp_path, 
     # Without its other layers, the encoder is what was fine-tuned with layers.keep.
     out = paralign.export(str(base), tmp_path / "1", layer=1, results=tmp_path / "keep", quiet=True)
     assert "| 9 | 40.0 |" in (out / "README.md").read_text()
-    with pytest.raises(UserError, match=r"maps: the scores of .* are measured with --map \(evaluate layer"):
+    with pytest.raises(UserError, match=r"maps: the scores of .* are measured with --map \(evaluate with --layer"):
         paralign.export(str(base), tmp_path / "none", results=tmp_path / "maps")
     assert not (tmp_path / "none").exists()
 

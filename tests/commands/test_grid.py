@@ -88,7 +88,7 @@ def test_a_grid_runs_every_method_on_every_language_and_resumes(files, monkeypat
     assert figure["correlations"][0]["points"] == 4
     assert "Transfer to derived languages" in page.read_text()
     assert "No run is marked as the control" not in page.read_text()
-    with pytest.raises(UserError, match="in use"):
+    with pytest.raises(UserError, match="not empty"):
         run(files, overrides=sets)
     for name, what in (("text", "parallel text"), ("train", "training data"), ("test", "test data")):
         path = files / f"{name}.conllu"

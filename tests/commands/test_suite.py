@@ -168,7 +168,7 @@ def test_a_finished_suite_is_not_repeated_and_more_can_be_added(here, models, ca
     Path("more.toml").write_text(Path("small.toml").read_text().replace("seeds = 2", "seeds = 1"))
     suite("more.toml", models={"plain": models["plain"]}, out="out")
     before = Path("out/tagging/plain-seed0/results.jsonl").read_bytes()
-    with pytest.raises(UserError, match="out: the output folder is in use"):
+    with pytest.raises(UserError, match="out: the output folder is not empty"):
         suite("more.toml", models={"plain": models["plain"]}, out="out")
     capsys.readouterr()
     suite("both.toml", models=models, out="out", resume=True)
@@ -589,7 +589,7 @@ def test_a_run_that_a_signal_stopped_ends_the_cells_whatever_is_caught():
     ("text", "message"),
     [
         ("", r"s\.toml: the suite has no task \(add a table \[\[task\]\]\)"),
-        ("task = 3", r"s\.toml: setting 'task': Input should be a valid list, not 3"),
+        ("task = 3", r"s\.toml: setting 'task': must be a valid list, not 3"),
         (POS + POS.replace("tagging", "Tagging"), r"s\.toml: two tasks have the name 'Tagging'"),
         ("tasks = 3", r"s\.toml: unknown setting 'tasks' \(did you mean 'task'\?\)"),
         (POS.replace("eval", "evel"), r"s\.toml: task 'tagging': unknown setting 'evel' \(did you mean 'eval'\?\)"),
@@ -599,7 +599,7 @@ def test_a_run_that_a_signal_stopped_ends_the_cells_whatever_is_caught():
         (POS.replace("smallworld:300-320", "none.{language}"), r"none\.en: no such file"),
         (RETRIEVAL.replace("smallworld:300-320", "none.tsv"), r"none\.tsv"),
         (POS.replace("epochs=1", "epoch=1"), r"s\.toml: task 'tagging': unknown setting 'training.epoch'.*'epochs'"),
-        (POS.replace("epochs=1", "seed=1"), r"task 'tagging': training.seed is different for each seed"),
+        (POS.replace("epochs=1", "seed=1"), r"task 'tagging': training.seed cannot be set"),
         (POS.replace('train = ["en=train.conllu"]', ""), r"s\.toml: task 'tagging': no training data"),
         (POS.replace("eval =", "train2 ="), "task 'tagging': unknown setting 'train2'"),
         ('[[task]]\ntask = "pos"\ntrain = ["en=train.conllu"]', r"s\.toml: task 'pos': no test data"),

@@ -141,7 +141,7 @@ def test_a_chinese_sentence_without_spaces_is_linked_by_its_characters(tmp_path)
 
 def test_links_that_do_not_fit_are_told_and_nothing_is_left(store, links, tmp_path):
     right = some_links(store)
-    with pytest.raises(UserError, match=r"line \d+: the link 0-99 between sentences"):
+    with pytest.raises(UserError, match=r"line \d+: the link 0-99 is out of range: the sentences"):
         write_link_store(store, [[(0, 99)], *right[1:]], tmp_path / "links")
     with pytest.raises(UserError, match="links of 2 pairs for a store of"):
         write_link_store(store, right[:2], tmp_path / "links")

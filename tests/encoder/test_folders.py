@@ -60,7 +60,7 @@ def test_wrong_targets_of_a_saved_encoder_are_refused(encoder, tmp_path):
         encoder.save_pretrained(tmp_path / "model", weights="bf16")
     assert not (tmp_path / "model").exists()
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(UserError, match="file: a file, not a folder"):
+    with pytest.raises(UserError, match="file: is a file, not a folder"):
         encoder.save_pretrained(tmp_path / "file")
     assert (tmp_path / "file").read_text() == "mine"
 

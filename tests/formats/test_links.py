@@ -61,7 +61,11 @@ def test_links_of_long_sentences_are_read(tmp_path):
         ),
         ("0-0\n", {}, "1 lines of links for 2 sentence pairs"),
         ("1-1 3-3\n1-2\n", {}, "words are numbered from 1 .*--one-based"),
-        ("0-0 3-3\n1-2\n", {}, r"pair 1: the link 3-3 \(from 0\) in sentences of 3 and 3 words; 1 such links"),
+        (
+            "0-0 3-3\n1-2\n",
+            {},
+            r"pair 1: the link 3-3 \(from 0\) is out of range: the sentences have 3 and 3 words; 1 such links",
+        ),
         ("1 1 1\n1 2 X\n", {}, r"gold:2: '1 2 X' is not 'sentence source target \[S\|P\]'"),
         ("1 1 1 S\n1 2 2 Q\n", {}, r"gold:2: '1 2 2 Q'"),
         ("1 1 1 S\n1 22 -99 S\n", {}, r"gold:2: '1 22 -99 S'"),

@@ -225,7 +225,7 @@ def test_links_fit_the_text_of_a_store_even_if_its_file_has_grown(base, tmp_path
         ({"links": ["en-de={tmp}/ok.links", "en-de={tmp}/a.links"]}, "there are no --pairs for the word links"),
         ({"links": ["en-de={tmp}/a.links"]}, "1 lines of links for 60 lines of en-de=smallworld:0-60"),
         ({"links": ["en-de={tmp}/many.links"]}, "61 lines of links for 60 lines of en-de=smallworld:0-60"),
-        ({"links": ["en-de={tmp}/far.links"]}, r"far\.links:1: the link 99-0 between sentences"),
+        ({"links": ["en-de={tmp}/far.links"]}, r"far\.links:1: the link 99-0 is out of range: the sentences"),
         ({"links": ["en-de={tmp}/a.links"], "recipe": "alignlm-tlm-mini"}, "no objective of this run uses word links"),
         ({"overrides": ["links.method=hmn"]}, "links.method"),
         ({"overrides": ["links.symmetrize=gow-diag"]}, r"symmetrize.*did you mean 'grow-diag'"),

@@ -176,7 +176,7 @@ def without_digests(run):
     ("spoil", "says"),
     [
         (lambda run: add(run, hits(0.8), save=False), "no per-item scores were saved"),
-        (lambda run: add(run, hits(0.8, n=99)), "99 items, but 100 of the control"),
+        (lambda run: add(run, hits(0.8, n=99)), "99 test items, but the control has 100"),
         (lambda run: next((run / "items").iterdir()).unlink(), "the file of per-item scores is missing"),
         (lambda run: np.save(next((run / "items").iterdir()), hits(0.1)), "the file of per-item scores is damaged"),
         (lambda run: np.save(without_digests(run), hits(0.1)), "do not reproduce the score"),
@@ -365,17 +365,18 @@ def test_alarms_cost_and_commands(report):
         "status": "done",
         "time": "1 h 30 min",
         "steps": "400",
-        "pairs seen": "51,200",
+        "records seen": "51,200",
         "tokens seen": "3,276,800",
-        "pairs/s": "9.5",
+        "records/s": "9.5",
         "tokens/s": "607",
         "parameters": "177,853,440",
         "threads": "8",
         "device": "cuda (one GPU)",
     }
-    assert cost["base-retrieval"]["pairs seen"] == "–"
+    assert cost["base-retrieval"]["records seen"] == "–"
     assert (
-        "ppa used 1.00 × the pairs, 1.00 × the tokens read by the trained encoder, 1.38 × the time of control." in text
+        "ppa used 1.00 × the records, 1.00 × the tokens read by the trained encoder, 1.38 × the time of control."
+        in text
     )
     assert "paralign finetune --model runs/ppa-s7/encoder --task pos --seed 2" in page.text
     assert "queue = 32000" in text

@@ -29,7 +29,7 @@ def test_files_of_the_user_are_never_removed(base, tmp_path):
     """Also those that look like temporary files; a folder with them is in use."""
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "download.part").write_text("mine")
-    with pytest.raises(UserError, match="in use"):
+    with pytest.raises(UserError, match="not empty"):
         align(base, tmp_path / "run", pairs=["en-de=missing.tsv"])
     assert names(tmp_path / "run") == ["download.part"]
 
@@ -82,7 +82,7 @@ def test_the_token_store_of_a_failed_run_is_used_again(base, tmp_path):
     whole = align(base, tmp_path / "whole")
     same = [(tmp_path / name / "encoder" / "model.safetensors").read_bytes() for name in ("run", whole.parent.name)]
     assert same[0] == same[1]
-    with pytest.raises(UserError, match="in use"):
+    with pytest.raises(UserError, match="not empty"):
         align(base, tmp_path / "run")
 
 

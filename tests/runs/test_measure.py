@@ -81,9 +81,9 @@ def test_losses_are_printed_as_they_are_and_other_scores_in_percent(two_seeds, c
     assert capsys.readouterr().err.splitlines() == [
         "pos de accuracy  50.0 (n=30) seed 0",
         "pos de loss  2.35 (n=30) seed 0",
-        "pos d de: accuracy 50.0 (1 fine-tuning seed, -100.0 against en)",
+        "pos d de: accuracy 50.0 (1 fine-tuning seed, -100.0 compared with en)",
         "pos d en: accuracy 150.0 (1 fine-tuning seed)",
-        "pos d de: loss 2.35 (1 fine-tuning seed, -1.00 against en)",
+        "pos d de: loss 2.35 (1 fine-tuning seed, -1.00 compared with en)",
         "pos d en: loss 3.35 (1 fine-tuning seed)",
     ]
 

@@ -23,7 +23,7 @@ from paralign.tasks.biaffine_head import Arcs
 from paralign.tasks.dataset import Dataset
 from paralign.tasks.example_batches import ExampleBatches
 from paralign.tasks.head import TaskHead
-from paralign.tasks.parsing import Analysis, ParserConfig, Parsing, join_windows
+from paralign.tasks.parsing import Parse, ParserConfig, Parsing, join_windows
 from paralign.text.words import join_words
 from paralign.training import TrainingConfig
 from tests.encoder.test_tokenizer import metaspace
@@ -243,7 +243,7 @@ def test_the_gold_answers_are_heads_and_relations_as_they_are_scored():
 
 def test_scores_follow_the_settings():
     gold = tree([2, 0, 2, 2], ["nsubj:pass", "root", "obj", "punct"])
-    found = Analysis((2, 0, 2, 3), ("nsubj", "root", "obl", "punct"))
+    found = Parse((2, 0, 2, 3), ("nsubj", "root", "obl", "punct"))
     assert parsing().score_item(gold, found, "en") == {"las": (2, 4), "uas": (3, 4)}
     without = parsing(punctuation=False).score_item(gold, found, "en")
     assert without == {"las_without_punctuation": (2, 3), "uas_without_punctuation": (3, 3)}
@@ -261,9 +261,9 @@ def test_the_baseline_hangs_every_word_on_its_neighbor(side):
     both = tree(chain, names), tree(other, ["obj" if head else "root" for head in other])
     work = parsing()
     guess = work.baseline_answers(dataset(both))["adjacent"]
-    assert guess(both[0]) == Analysis(tuple(chain), tuple(names))
+    assert guess(both[0]) == Parse(tuple(chain), tuple(names))
     assert is_tree(guess(both[1]).heads)
-    assert guess(tree([0])) == Analysis((0,), ("root",))
+    assert guess(tree([0])) == Parse((0,), ("root",))
     found = work.baselines(dataset(both))["adjacent"]
     right = 4 + sum(a == b for a, b in zip(guess(both[1]).heads, other, strict=True))
     assert found["uas"] == pytest.approx(right / 7)

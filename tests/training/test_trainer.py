@@ -159,10 +159,13 @@ class Returns(Objective):
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (lambda states: states.sum(), "must return a dictionary with one scalar tensor for each loss .*counts has own"),
+        (
+            lambda states: states.sum(),
+            "must return a dictionary with one scalar tensor for each loss .*counts returns own",
+        ),
         (lambda states: {"own": states.sum(1)}, "forward of Returns must return a dictionary with one scalar"),
         (lambda states: {"own": 1.0}, "forward of Returns must return a dictionary with one scalar"),
-        (lambda states: {"other": states.sum()}, "forward of Returns must return .*counts has own"),
+        (lambda states: {"other": states.sum()}, "forward of Returns must return .*counts returns own"),
         (lambda states: {"own": states.sum().detach()}, "no loss has a gradient: own"),
     ],
 )

@@ -158,7 +158,7 @@ def test_arguments_without_effect_are_refused_from_python_too(base, tmp_path):
 
 def test_a_text_without_sentences_is_refused(base, tmp_path):
     (tmp_path / "empty.txt").write_text("\n")
-    with pytest.raises(UserError, match="there is no text of de"):
+    with pytest.raises(UserError, match="there is no sentence in de"):
         paralign.make_text_maps(str(base), text=[TEXT[0], f"de={tmp_path / 'empty.txt'}"], out=tmp_path / "maps")
     assert not (tmp_path / "maps").exists()
 

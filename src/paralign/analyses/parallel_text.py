@@ -92,7 +92,7 @@ def parse_parallel_texts(text: Sequence[str], pairs: Sequence[str], *, lenient: 
     counts = Counter(spec.language for spec in specs)
     repeated = next((language for language, count in counts.items() if count > 1), None)
     if repeated or len(specs) < 2:
-        message = f"there are two texts of {repeated}" if repeated else "only one text is given"
+        message = f"two texts are in {repeated}" if repeated else "only one text is given"
         raise UserError(message, hint="give a text for each of two or more languages, aligned line by line")
     languages = tuple(spec.language for spec in specs)
     return [ParallelText(languages, specs[0].path, None, partial(_aligned_lines, specs, lenient))]

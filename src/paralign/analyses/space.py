@@ -74,7 +74,7 @@ class SpaceAnalysis(EncoderAnalysis):
                 raise text.too_few(len(lines))
             if self.config.neighbors >= len(lines):
                 raise UserError(
-                    f"space.neighbors is {self.config.neighbors:,}, of {len(lines):,} sentences",
+                    f"space.neighbors is {self.config.neighbors:,}, but there are only {len(lines):,} sentences",
                     where=text.path,
                     hint="hubness needs many more sentences than neighbors; the default is 10",
                 )

@@ -283,9 +283,8 @@ class PairBatch:
         assert isinstance(self._store, TokenStore)
         if len(self.languages) > 2 or not any(self._template.pair_types):
             what = "an encoder without token types" if len(self.languages) <= 2 else f"{len(self.languages)} languages"
-            raise UserError(
-                f"views.language_types with {what}", hint="remove it: it needs two languages and two token types"
-            )
+            hint = "remove it: it needs two languages and two token types"
+            raise UserError(f"views.language_types cannot be used with {what}", hint=hint)
         return self._store.language_at(records, sides)
 
     def _assemble(self, parts: Sequence[Part], types: Sequence[int | Ints], rows: Ints) -> tuple[View, Ints | None]:
@@ -306,7 +305,8 @@ def check_all_joint(config: ViewsConfig) -> None:
         UserError: if it has a share of them.
     """
     if config.joint_share < 1:
-        raise UserError("word links need all pairs in the view joint", hint="remove views.joint_share")
+        message = "views.joint_share below 1 cannot be combined with word links between concatenated sentences"
+        raise UserError(message, hint="remove views.joint_share")
 
 
 def linked_words(batch: Batch, first: str, second: str) -> LinkedWords:

@@ -113,7 +113,7 @@ def ablation(
         list[str] | None,
         typer.Option(
             help="Layers to reinitialize together, such as 0-1; may be repeated.",
-            show_default="all windows of --width",
+            show_default="0-1, 2-3, ...: consecutive sets of --width layers",
         ),
     ] = None,
     width: Annotated[int, typer.Option(help="Number of neighboring layers reinitialized together.", min=1)] = 2,
@@ -312,6 +312,7 @@ def _add_encoders_command(name: str) -> None:
             quiet=quiet,
         )
 
+    command.__annotations__["overrides"] = Annotated[list[str] | None, set_option(name, "the analysis")]
     app.command(name, help=_help(name))(command)
 
 

@@ -49,7 +49,7 @@ def command(
             "that of the task",
         ),
     ] = None,
-    map: Annotated[list[str] | None, typer.Option(help="Linear map of `paralign map`; may be repeated.")] = None,
+    map: Annotated[list[str] | None, typer.Option(help="Folder of `paralign map`; may be repeated.")] = None,
     overrides: TaskSettings = None,
     limit: Limit = None,
     split: Split = "test",

@@ -31,7 +31,7 @@ def command(
     trim_vocabulary: Annotated[
         list[str] | None,
         typer.Option(
-            help="Text, LANG=PATH (may be repeated): remove the pieces that it does not use.", metavar="LANG=PATH"
+            help="Text; pieces that no text uses are removed from the vocabulary. May be repeated.", metavar="LANG=PATH"
         ),
     ] = None,
     results: Annotated[

@@ -79,7 +79,7 @@ HINTS = {
     "--output": "--out",
     "--output-dir": "--out",
     "--output-file": "--out",
-    "--overwrite-output-dir": "choose another --out, or --resume to continue a run",
+    "--overwrite-output-dir": "another --out, or --resume to continue a run",
     "--model-name": "--model",
     "--model-name-or-path": "--model",
     "--task-name": "--task",
@@ -97,8 +97,8 @@ HINTS = {
     "--encoder": "--model",
     "--src": "--pairs SRC-TGT=PATH, or two files: --pairs en-de=a.en,a.de",
     "--tgt": "--pairs SRC-TGT=PATH, or two files: --pairs en-de=a.en,a.de",
-    "--lang": "the languages are part of the data, as in --pairs en-de=PATH",
-    "--languages": "the languages are part of the data, as in --pairs en-de=PATH",
+    "--lang": "the tags of the data, as in --pairs en-de=PATH",
+    "--languages": "the tags of the data, as in --pairs en-de=PATH",
     "--gpu": "--device cuda, which is the default where there is one",
     "--gpus": "several processes: torchrun --nproc-per-node N -m paralign ...",
     "--cuda": "--device cuda, which is the default where there is one",
@@ -112,7 +112,7 @@ HINTS = {
     "--real": "--pairs SRC-TGT=PATH",
     "--wandb": "--track wandb",
     "--report-to": "--track NAME",
-    "--verbose": "progress is shown unless --quiet is given",
+    "--verbose": "the default: progress is shown unless --quiet is given",
 }
 """Options of other programs -> what to use here. Underscores are read as hyphens."""
 

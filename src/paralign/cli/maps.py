@@ -58,7 +58,8 @@ def command(
     select_device(device)
     if (kind in ("shift", "lir", "lsar")) != bool(text) or bool(text) == bool(pairs):
         hint = "--pairs en-de=PATH for orthogonal and linear, --text en=PATH --text de=PATH for shift, lir and lsar"
-        raise UserError(f"--kind {kind} needs {'--text' if kind in ('shift', 'lir', 'lsar') else '--pairs'}", hint=hint)
+        needed, other = ("--text", "--pairs") if kind in ("shift", "lir", "lsar") else ("--pairs", "--text")
+        raise UserError(f"--kind {kind} needs {needed}, and no {other}", hint=hint)
     of_pairs = {"--links": links, "--method": method, "--tokenized": tokenized, "--one-based": one_based}
     unused = [("--text", option) for option, value in of_pairs.items() if value and pairs is None]
     unused += [(f"--kind {kind}", "--components")] if components and text is None else []

@@ -14,7 +14,7 @@ __all__ = ["command"]
 
 def command(
     model: Annotated[str, typer.Option(help="A fine-tuned OUT/seed-K/model, or an encoder for tasks without a head.")],
-    data: Annotated[str, data_option("Data; labels may be missing.")],
+    data: Annotated[str, data_option("Data, for mining as SRC-TGT=PATH; labels may be missing.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write the predictions to; - for standard output.")],
     task: Task = None,
     overrides: TaskSettings = None,

@@ -188,7 +188,7 @@ def _check(
     check_readable_again(paths, "every run of an ablation reads its data")
     config, head_task = finetune_settings(task, None, overrides)
     if config.layers.reset:
-        raise UserError("layers.reset is set for every run", hint="name the layers with --layers")
+        raise UserError("layers.reset cannot be set: each run resets other layers", hint="name them with --layers")
     for spec in (*train, *eval):
         read_data(head_task, spec, lenient, 1)
     sources = [parse_text(source).language for source in train]

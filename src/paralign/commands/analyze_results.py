@@ -36,6 +36,9 @@ def analyze_results(
         quiet: print nothing.
         command: recorded with the run. ``None``: the command line, or the call from Python.
 
+    Returns:
+        Rows, figures and warnings, as they are written to ``out``.
+
     Raises:
         UserError: for folders without results, or results that do not contain what the analysis needs.
     """

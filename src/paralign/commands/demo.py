@@ -68,8 +68,8 @@ def demo(
         The path of the report.
 
     Raises:
-        UserError: if ``out`` is in use and ``resume`` is off, for arguments that exclude each other, and for pairs that
-            cannot be used.
+        UserError: if ``out`` is not empty and ``resume`` is off, for arguments that exclude each other, and for pairs
+            that cannot be used.
     """
     out = Path(out)
     if model is not None and not pairs:

@@ -59,7 +59,7 @@ def demo_own_pairs(
         The path of the report.
 
     Raises:
-        UserError: if ``out`` is in use and ``resume`` is off, and for pairs that cannot be used: pairs in a language
+        UserError: if ``out`` is not empty and ``resume`` is off, and for pairs that cannot be used: pairs in a language
             other than their tag, fewer than 1,600, or other pairs than the demo began with.
     """
     from paralign.report import write_report

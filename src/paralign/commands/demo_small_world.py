@@ -55,7 +55,7 @@ def demo_small_world(out: str | Path, *, seed: int = 0, resume: bool = False, qu
         The path of the report.
 
     Raises:
-        UserError: if ``out`` is in use and ``resume`` is off.
+        UserError: if ``out`` is not empty and ``resume`` is off.
     """
     from paralign.report import write_report
 

@@ -98,10 +98,12 @@ def export(
         keep_layers(encoder.model, kept)
         change = np.abs(encoder.encode(_SAMPLE) - before).max() / np.abs(before).max()
         if change > _ROUNDING:
-            text = f"the exported encoder normalizes its last hidden state, paralign reads state {kept} without"
+            text = (
+                f"the exported encoder applies its final normalization to state {kept}, which paralign reads without it"
+            )
             if scores:
                 raise UserError(f"{text}: the scores of --results are not those of its vectors", hint="omit --results")
-            echo(f"note: {text}: its vectors differ by up to {change:.2%}", quiet=quiet)
+            echo(f"note: {text}: vectors differ by up to {change:.2%}", quiet=quiet)
     vocabulary = ""
     if trim_vocabulary:
         whole, tags = len(encoder.tokenizer), ", ".join(dict.fromkeys(spec.language for spec in specs))
@@ -196,7 +198,7 @@ def _scores(
     left_out = Counter(filter(None, reasons))
     if left_out.total() == len(own):
         message = f"the scores of {model} are {', '.join(left_out)}"
-        hint = f"evaluate layer {layer} of this encoder alone, export with the --pool of the scores, or omit --results"
+        hint = f"evaluate with --layer {layer}, export with the --pool of the scores, or omit --results"
         raise UserError(message, where=folders[0], hint=hint)
     counts = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
     for note in [*notes, *([f"scores that are not in the model card: {counts}"] if counts else [])]:

@@ -108,7 +108,7 @@ def run_grid(
         The path of the report.
 
     Raises:
-        UserError: for settings that cannot be used, and if ``out`` is in use and ``resume`` is off.
+        UserError: for settings that cannot be used, and if ``out`` is not empty and ``resume`` is off.
     """
     from paralign.report import write_report
 

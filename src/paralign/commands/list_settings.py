@@ -68,14 +68,18 @@ def settings_sections() -> list[SettingsSection]:
     sections = [SettingsSection("", "run", both, RunConfig)]
     for name, field in RunConfig.model_fields.items():
         if _is_section(field):
-            commands = f"{both}, finetune" if name in FinetuneConfig.model_fields else both
+            commands = f"{both}, finetune, analyze ablation" if name in FinetuneConfig.model_fields else both
+            others = {"data": f"{both}, corpus build, corpus check", "tokenizer": "pretrain"}
+            commands = others.get(name, commands)
             sections.append(SettingsSection(name, name, commands, _class(field)))
     objectives = {find_objective(name).name: find_objective(name) for name in OBJECTIVES}
     sections += [SettingsSection(name, name, both, kind.Config) for name, kind in objectives.items()]
-    sections.append(SettingsSection("layers", "layers", "finetune", _class(FinetuneConfig.model_fields["layers"])))
+    sections.append(
+        SettingsSection("layers", "layers", "finetune, analyze ablation", _class(FinetuneConfig.model_fields["layers"]))
+    )
     tasks = [(name, find_task_class(name)) for name in TASKS]
     for name, task in tasks:
-        commands = "finetune, evaluate" if task.trains else "evaluate"
+        commands = "finetune, evaluate, predict" if task.trains else "evaluate"
         sections.append(SettingsSection("task", name, f"{commands} with --task {name}", task.Config))
     for name in ALIGNERS:
         sections.append(SettingsSection("words", name, f"words --method {name}", find_aligner(name).Config))

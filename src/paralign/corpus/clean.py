@@ -27,7 +27,8 @@ class FilterConfig(Config):
     drop_identical: bool = True
     """Drop pairs with equal sides: text that was not translated."""
     drop_duplicates: bool = True
-    """Keep only the first of equal pairs of the same two languages, in either direction, over all files."""
+    """Keep only the first of equal pairs of the same two languages, in either direction, or of equal sentences of plain
+    text, over all files."""
     limit: int | None = Field(default=None, ge=1)
     """Keep at most this many pairs of each language pair (or sentences of each language); all by default. A tokenizer
     is trained on all text."""

@@ -174,7 +174,7 @@ def write_link_store(
                 if len(wrong):
                     record, (i, j), (m, n) = records[row[wrong[0]]], flat[wrong[0]], sizes[row[wrong[0]]]
                     place = f"line {int(store.line[record])}" if where is None else where(record)
-                    message = f"the link {i}-{j} between sentences of {m} and {n} words"
+                    message = f"the link {i}-{j} is out of range: the sentences have {m} and {n} words"
                     raise UserError(message, where=place, hint="use links of this text, with words numbered from 0")
                 pairs.write(flat.astype("<u2").tobytes())
                 index[records.start + 1 : count + 1] = index[records.start] + np.cumsum(numbers)

@@ -159,7 +159,7 @@ class Encoder(EncodesText, nn.Module):
         if weights not in ("fp32", "fp16"):
             raise UserError(f"weights cannot be saved as {weights!r}", where=folder, hint="use fp32 or fp16")
         if folder.exists() and not folder.is_dir():
-            raise UserError("a file, not a folder", where=folder, hint="give the folder to write the encoder to")
+            raise UserError("is a file, not a folder", where=folder, hint="give the folder to write the encoder to")
         write = hf.save_half if weights == "fp16" else hf.save
         write(self.model, folder, head=not (self.has_head and self.head_is_new))
         tok.save_tokenizer(self.tokenizer, folder)

@@ -44,7 +44,7 @@ class LayersConfig(Config):
     reset: str = ""
     """Layers to reinitialize with the family's own initializer: ``0-1``, ``0,3-5``, ``all``. Each seed has its own."""
     freeze: str = ""
-    """Layers that are not trained, ``embeddings`` among them if wanted: ``embeddings,0-3``."""
+    """Layers that are not trained: ``embeddings,0-3``, ``0,3-5``, ``all``."""
     keep: int | None = Field(default=None, ge=1)
     """Number of layers to use, from the first. None: all."""
 
@@ -175,7 +175,9 @@ def configure_layers(encoder: Encoder, config: LayersConfig) -> None:
     """
     if config.keep is not None and config.keep != encoder.layers:
         if config.keep > encoder.layers:
-            raise UserError(f"the encoder has {encoder.layers} layers", hint="lower layers.keep")
+            raise UserError(
+                f"layers.keep is {config.keep}, but the encoder has {encoder.layers} layers", hint="lower it"
+            )
         keep_layers(encoder.model, config.keep)
     parse_layers(config.reset, encoder.layers)
     frozen = parse_layers(config.freeze, encoder.layers, embeddings=True)

@@ -73,7 +73,7 @@ def _folder(name: str) -> Path | None:
             hub = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else "the Hugging Face Hub cannot be reached"
             raise unavailable(name, f"there is no such folder, and {hub}")
     if path is not None and not path.exists():
-        raise UserError("no such model folder", where=name, hint="give a folder or a name on the Hugging Face hub")
+        raise UserError("no such model folder", where=name, hint="give a folder, or a name on the Hugging Face Hub")
     if path is not None and not path.is_dir():
         raise UserError("not a model folder", where=name, hint="give the folder that holds config.json")
     return path

@@ -231,10 +231,9 @@ def check_links(
         raise UserError(options[0], where=path, hint=options[1])
     if not lenient:
         k, (i, j) = beyond[0]
-        message = f"pair {k + 1}: the link {i}-{j} (from 0) in sentences of {sizes[k][0]} and {sizes[k][1]} words"
-        raise UserError(
-            f"{message}; {len(beyond):,} such links", where=path, hint="fix them, or drop such links with --lenient"
-        )
+        message = f"pair {k + 1}: the link {i}-{j} (from 0) is out of range"
+        message += f": the sentences have {sizes[k][0]} and {sizes[k][1]} words; {len(beyond):,} such links"
+        raise UserError(message, where=path, hint="fix them, or drop such links with --lenient")
     count["beyond the sentence"] += len(beyond)
     removed = set(beyond)
     return [

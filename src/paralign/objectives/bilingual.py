@@ -25,7 +25,7 @@ class BilingualConfig(ObjectiveConfig):
     """Settings under ``[bilingual]``; ``weight`` is AlignLM's λ."""
 
     combine: Literal["mean", "sum"] = "mean"
-    """How to combine the states of linked pieces: by ``mean``, or by ``sum`` as in equation 5 as printed."""
+    """How to combine the states of linked pieces: by ``mean``, or by ``sum`` (equation 5 as printed)."""
 
 
 class BilingualPrediction(Objective):

@@ -36,7 +36,7 @@ class DenoiseLinksConfig(LayerConfig):
     iterations: int = Field(default=2, ge=1)
     """Number of iterations of Sinkhorn's algorithm."""
     rounds: int = Field(default=2, ge=1)
-    """Number of rounds of iterative matching; in the second, words that have a link are discounted by 0.9."""
+    """Number of rounds of iterative matching; from the second on, words that have a link are discounted by 0.9."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ __all__ = ["MoCoConfig", "MomentumContrast", "contrastive_loss"]
 
 
 class MoCoConfig(LayerConfig):
-    """Settings of MoCo. Defaults are the paper's where it states them."""
+    """Settings of MoCo. Defaults are those of PPA (Pan et al. 2021) where the paper states them."""
 
     queue: int = Field(default=32_000, ge=1)
     """Number of keys kept as negatives, K."""
@@ -40,7 +40,7 @@ class MoCoConfig(LayerConfig):
     normalize_projection: bool = True
     """Whether projected vectors are L2-normalized, as in MoCo."""
     positive_in_denominator: bool = True
-    """Whether the denominator includes the positive, as in MoCo and InfoXLM. False: equation 3 as printed."""
+    """Whether the denominator includes the positive, as in MoCo and InfoXLM. False: equation 3 of PPA as printed."""
     queue_init: Literal["warm", "random"] = "warm"
     """``warm``: fill the queue with real keys before the first step; ``random``: as in MoCo, whose loss first rises."""
     mask_same_pair: bool = True

@@ -163,7 +163,7 @@ def compare_cells(cell: Cell, control: Cell) -> str | None:
     if cell.directions != control.directions:
         return "measured in different directions than the control"
     cell.difference = cell.mean - control.mean
-    for side, owner in ((cell, ""), (control, "of the control ")):
+    for side, owner in ((cell, ""), (control, "for the control, ")):
         if side.missing:
             return f"{owner}{side.missing}"
         # With different directions per seed, the mean over items would be another number than the mean shown.
@@ -175,7 +175,7 @@ def compare_cells(cell: Cell, control: Cell) -> str | None:
     if cell.gold != control.gold:
         return "the gold answers of the test items differ from the control's"
     if cell.n_items != control.n_items:
-        return f"{cell.n_items} items, but {control.n_items} of the control"
+        return f"{cell.n_items} test items, but the control has {control.n_items}"
     assert cell.resampled is not None
     assert control.resampled is not None  # both have items
     over_items = compare_resampled([(cell.resampled, control.resampled)])

@@ -10,7 +10,7 @@ from paralign.report.runs import Run
 __all__ = ["COST_COLUMNS", "compare_costs", "cost_rows"]
 
 COST_COLUMNS = (
-    "status", "time", "steps", "pairs seen", "tokens seen", "pairs/s", "tokens/s", "parameters", "threads", "device"
+    "status", "time", "steps", "records seen", "tokens seen", "records/s", "tokens/s", "parameters", "threads", "device"
 )  # fmt: skip
 
 
@@ -65,7 +65,7 @@ def compare_costs(runs: Sequence[Run], controls: set[str]) -> list[str]:
         parts = [
             f"{treated / control:.2f} × the {what}"
             for what, key in (
-                ("pairs", "pairs_seen"),
+                ("records", "pairs_seen"),
                 ("tokens read by the trained encoder", "tokens_seen"),
                 ("time", "seconds"),
             )

@@ -211,15 +211,14 @@ def echo_languages(rows: Mapping[str, Mapping[str, float]], *, quiet: bool = Fal
     """Print one line per language, and warnings."""
     for tag, row in rows.items():
         echo(
-            f"{tag}: {row['sentences']:,} sentences, {row['pieces']:,} pieces, {row['share']:.1%} of the text, "
-            f"sampled as {row['drawn']:.1%}; {row['pieces_per_word']:.2f} pieces per word, {row['unknown']:.2%} "
-            "unknown",
+            f"{tag}: {row['sentences']:,} sentences ({row['share']:.1%} of all, sampled as {row['drawn']:.1%}), "
+            f"{row['pieces']:,} pieces; {row['pieces_per_word']:.2f} pieces per word, {row['unknown']:.2%} unknown",
             quiet=quiet,
         )
     for tag, row in rows.items():
         if len(rows) > 1 and row["pieces"] < _FEW_PIECES:
             echo(
-                f"WARNING {tag}: only {row['pieces']:,} pieces ({row['share']:.1%} of the text, sampled "
+                f"WARNING {tag}: only {row['pieces']:,} pieces ({row['share']:.1%} of the sentences, sampled "
                 f"as {row['drawn']:.1%}), which is too little to learn a language from",
                 quiet=quiet,
             )
@@ -401,5 +400,5 @@ def main_process_first(function: Callable[[], T]) -> T:
         torch.distributed.broadcast(failed, 0, group)
         torch.distributed.destroy_process_group(group)
     if failed:
-        raise UserError("the first process has failed")
+        raise UserError("the first process has failed", hint="see its message above")
     return result if state.is_main_process else function()

@@ -68,10 +68,11 @@ def warn_of_data(
         for source, keys in seen:
             overlapping, total = _count_overlap(encoder, task, data, keys)
             if overlapping:
-                verb = (
-                    "are" if task.items_are_words else f"with a text of {_MIN_PIECES} pieces or more have one that is"
-                )
-                out.append(f"{name}: {overlapping:,} of {total:,} items {verb} also in {source}")
+                found = f"{name}: {overlapping:,} of {total:,} items"
+                if task.items_are_words:
+                    out.append(f"{found} are also in {source}")
+                else:
+                    out.append(f"{found} have a text that is also in {source} (of {_MIN_PIECES} pieces or more)")
     return out
 
 

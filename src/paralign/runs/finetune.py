@@ -73,8 +73,8 @@ class FinetuneRun:
         seeds: number of fine-tuning seeds.
 
     Raises:
-        UserError: for a folder that is in use, settings that differ from those the run began with, or an encoder that
-            cannot be used.
+        UserError: for a folder that is not empty, settings that differ from those the run began with, or an encoder
+            that cannot be used.
     """
 
     def __init__(

@@ -80,7 +80,7 @@ def finetune_settings(
     if "objectives" in from_recipe:
         fitting = [name for name in recipes() if load_recipe(name).keys() <= composed.model_fields.keys()]
         hint = f"for finetune: {', '.join(fitting)}"
-        raise UserError(f"the recipe {recipe!r} is one of align and pretrain", hint=hint)
+        raise UserError(f"the recipe {recipe!r} is for align and pretrain", hint=hint)
     overriding = merge(*map(parse_override, overrides))
     check_epochs(from_recipe, overriding, recipe)
     config = resolve(composed, {"training": kind.training}, from_recipe, overriding, where=recipe)

@@ -43,7 +43,7 @@ class RunFolder:
         fresh: whether a rerun replaces the command and start time of an existing run.
 
     Raises:
-        UserError: if the folder is in use and ``resume`` is off, cannot be written, belongs to another command, or
+        UserError: if the folder is not empty and ``resume`` is off, cannot be written, belongs to another command, or
             ``run.json`` is damaged.
     """
 
@@ -65,9 +65,10 @@ class RunFolder:
             if (path / log).is_file() and file_digest(path / log) != digest:
                 raise UserError(DAMAGED, where=path / log, hint="restore it, or rename it to do without its entries")
         if used and not (resume and (path / "run.json").is_file()):
-            hint = "--resume to continue it, or another --out" if (path / "run.json").is_file() else "another --out"
+            hint = f"use {'--resume to continue it, or ' if (path / 'run.json').is_file() else ''}another --out"
             if self.main:  # other processes may arrive after the first one has created the folder
-                raise UserError("the output folder is in use", where=path, hint=hint)
+                problem = "the output folder is not empty" if path.is_dir() else "is a file, not a folder"
+                raise UserError(problem, where=path, hint=hint)
         self.resumed = used
         self._lock: int | None = None
         self._begun = self._created = False

@@ -29,13 +29,13 @@ def begin(out: Path, resume: bool, quiet: bool) -> Callable[[str], None]:
         A function that prints a line with the seconds since the command began.
 
     Raises:
-        UserError: if the folder is in use or cannot be written.
+        UserError: if the folder is not empty, or cannot be written.
     """
     if out.exists() and not out.is_dir():
         raise UserError("is a file, not a folder", where=out, hint="use another --out")
     check_can_create(out)
     if is_main_process() and out.exists() and any(out.iterdir()) and not resume:
-        raise UserError("the output folder is in use", where=out, hint="--resume to continue, or another --out")
+        raise UserError("the output folder is not empty", where=out, hint="use --resume to continue, or another --out")
     began = time.monotonic()
     return lambda text: echo(f"{text}  [{time.monotonic() - began:.0f} s]", quiet=quiet)
 

@@ -62,7 +62,9 @@ def open_links(
     for tag in store.languages:
         language = parse_derived(tag)
         if language is not None and language.reverses_pieces:
-            raise UserError(f"word links are not supported for {tag}, whose pieces are reversed", hint="use inv")
+            raise UserError(
+                f"word links are not supported for {tag}, whose pieces are reversed", hint="use the transformation inv"
+            )
     path = folder / "links"
     if path.is_dir():
         return LinkStore.open(path, store)

@@ -159,7 +159,7 @@ def echo_summary(rows: Sequence[Measurement], quiet: bool) -> None:
         mean, sd = mean_sd([row.value for row in group])
         reference = english.get((task, dataset)) if language != "en" else None
         metric = group[0].metric
-        gap = "" if reference is None else f", {_shown(mean - reference, metric, '+')} against en"
+        gap = "" if reference is None else f", {_shown(mean - reference, metric, '+')} compared with en"
         spread = "" if sd is None else f" ± {_shown(sd, metric)}"
         seeds = f"{len(group)} fine-tuning seed{'s' * (len(group) > 1)}"
         echo(f"{task} {dataset} {language}: {metric} {_shown(mean, metric)}{spread} ({seeds}{gap})", quiet=quiet)

@@ -185,7 +185,7 @@ def saved_task(name: str | None, model: str, settings: Mapping[str, Any]) -> tup
     if not name and _task_file(inner := str(local_folder(model) / "seed-0/model")):
         raise UserError("this is a run of finetune, not a model", where=model, hint=f"did you mean {inner}?")
     if not name and not local_folder(model).is_dir():
-        hint = "give a fine-tuned model, OUT/seed-0/model; a model of the hub needs --task"
+        hint = "give a fine-tuned model, OUT/seed-0/model; a model on the Hub needs --task"
         raise UserError("no such model folder", where=model, hint=hint)
     if not name:
         hint = "name one with --task, or give a fine-tuned model, OUT/seed-0/model"

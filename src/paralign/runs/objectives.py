@@ -77,7 +77,8 @@ def check_objectives(
         raise UserError(message, where=base, hint="remove views.restart_positions")
     views = sorted({view for kind in kinds for view in kind.reads if view != "text"})
     if config.views.pack is not None and views:
-        raise UserError(f"packed rows have no view {views[0]!r}", hint="remove views.pack, or use mlm")
+        message = f"views.pack cannot be combined with an objective that reads the view {views[0]!r}"
+        raise UserError(message, hint="remove views.pack, or train mlm alone")
     if dictionary and not needs_dictionary(config):
         raise UserError("no objective of this run uses a dictionary", hint="remove --dictionary")
 

@@ -73,7 +73,7 @@ class DictionaryConfig(Config):
 
 
 class RunConfig(Config):
-    """Base class of the settings of a run. Each objective of the run adds a section with its name."""
+    """Settings of a run outside of any section. Each objective of the run adds a section with its name."""
 
     objectives: list[str] = Field(min_length=1)
     """Objectives to minimize: names, or ``my_module:Class``."""

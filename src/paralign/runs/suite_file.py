@@ -43,7 +43,9 @@ class SuiteTask(Config):
     seeds: int | None = Field(default=None, ge=1)
     """Number of fine-tuning seeds. None: that of the suite."""
     code_switch: bool = False
+    """Train on examples that combine each training set with its English original."""
     target_examples: int | None = Field(default=None, ge=1)
+    """Number of examples used of each training set that is not in the language of the first (few-shot). None: all."""
     limit: int | None = Field(default=None, ge=1)
     """Number of items used of every data set, the first ones. None: all. With ``--limit``, the smaller holds."""
     lenient: bool = False
@@ -165,7 +167,7 @@ def _filled(task: SuiteTask, file: str, data: Path | None, limit: int | None) ->
         hint = f'"{_LANGUAGE}=data.{_LANGUAGE}.tsv"'
         raise UserError(f"no entry has {_LANGUAGE} for the languages", where=where, hint=hint)
     if any(text.replace(" ", "").startswith("training.seed=") for text in task.set):
-        raise UserError("training.seed is different for each seed of the suite", where=where, hint="remove it")
+        raise UserError("training.seed cannot be set: the suite sets it for each seed", where=where, hint="remove it")
     update = {
         "name": name,
         "languages": [],

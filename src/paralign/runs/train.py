@@ -167,7 +167,7 @@ class PreparedTraining:
         )
         quiet = self.options.quiet
         for alarm in outcome.alarms:
-            echo(f"ALARM {alarm}", quiet=quiet)
+            echo(f"WARNING {alarm}", quiet=quiet)
         echo(f"{final}  ({outcome.seconds:,.0f} s, {outcome.records_seen:,} records seen)", quiet=quiet)
         if outcome.signal:  # it came too late to stop this run, but not what follows, as in a grid
             raise Stopped(outcome.signal, None)

@@ -108,7 +108,15 @@ class World:
         return link_words(self.sentence(index, source), self.sentence(index, target))
 
     def show(self, index: int, languages: Sequence[str] = LANGUAGES) -> str:
-        """Return a text block to read: all texts, words with their UPOS, and the links of the first language."""
+        """Return a text block to read: all texts, words with their UPOS, and the links of the first language.
+
+        Args:
+            index: number of the sentence, from 0.
+            languages: those to show. Links are between the first and each other one. Default: all.
+
+        Raises:
+            UserError: for an unknown language.
+        """
         lines = [f"# {index} (seed {self.seed})"]
         sentences = [self.sentence(index, language) for language in languages]
         for sentence in sentences:

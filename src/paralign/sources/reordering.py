@@ -128,10 +128,12 @@ def reorder_questions(
     for language in (context, question):
         if language is not None and language.reverses_pieces:
             raise UserError(
-                f"{language.name}: answers must be spans of pieces in the order of the text", hint="use inv"
+                f"{language.name}: answers must be spans of pieces in the order of the text",
+                hint="use the transformation inv",
             )
         if language is not None and "perm" in _needs_no_tree(language).transformations:
-            raise UserError(f"{language.name}: with words in random order, answers are not contiguous", hint="use inv")
+            message = f"{language.name}: with words in random order, answers are not contiguous"
+            raise UserError(message, hint="use the transformation inv")
     for item in questions:
         question_text = item.question if question is None else _paragraph(item.question, question)[0]
         if context is None or not context.reorders_words:

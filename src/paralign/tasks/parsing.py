@@ -27,7 +27,7 @@ from paralign.tasks.example_batches import Example
 from paralign.tasks.supervised import ItemScores, SupervisedTask
 from paralign.tasks.word_rows import word_rows
 
-__all__ = ["Analysis", "ParserConfig", "Parsing"]
+__all__ = ["Parse", "ParserConfig", "Parsing"]
 
 
 class ParserConfig(TaskConfig):
@@ -48,7 +48,7 @@ class ParserConfig(TaskConfig):
     """Names of the relations that can be predicted. Empty: those of the training data."""
 
 
-class Analysis(NamedTuple):
+class Parse(NamedTuple):
     """A predicted tree: the head of each word (0 for the root, 1..n for the words) and its relation."""
 
     heads: tuple[int, ...]
@@ -111,13 +111,13 @@ class Parsing(SupervisedTask):
         head, relation = label.tolist()
         return f"{head}" if relation < 0 else f"{head},{self.config.relations[relation]}"
 
-    def answer(self, item: Tree, parts: Sequence[tuple[Example, Arcs]]) -> Analysis:
+    def answer(self, item: Tree, parts: Sequence[tuple[Example, Arcs]]) -> Parse:
         """Return the most probable tree, with the most probable relation of each arc."""
         names = self.config.relations
         heads, relations = join_windows([arcs for _, arcs in parts])
-        return Analysis(tuple(heads.tolist()), tuple(names[k] for k in relations))
+        return Parse(tuple(heads.tolist()), tuple(names[k] for k in relations))
 
-    def score_item(self, item: Tree, answer: Analysis, language: str) -> ItemScores:
+    def score_item(self, item: Tree, answer: Parse, language: str) -> ItemScores:
         """Score LAS and UAS."""
         counts = attachment(
             item.heads,
@@ -133,7 +133,7 @@ class Parsing(SupervisedTask):
         )
         return {metric + suffix: (float(counts[metric][0]), float(counts[metric][1])) for metric in ("las", "uas")}
 
-    def write(self, path: Path, answered: Iterable[tuple[Tree, Analysis]]) -> list[Path]:
+    def write(self, path: Path, answered: Iterable[tuple[Tree, Parse]]) -> list[Path]:
         """Write CoNLL-U with predicted heads and relations; all else is as in the file that was read."""
         trees = (replace(tree, heads=parsed.heads, deprels=parsed.relations) for tree, parsed in answered)
         write_conllu(trees, path, predicted=("heads", "deprels"))
@@ -151,7 +151,7 @@ class Parsing(SupervisedTask):
         """Return the heads and the relations of each sentence."""
         return ((*map(str, tree.heads), *self._names(tree.deprels)) for tree in data)
 
-    def baseline_answers(self, data: Dataset[Tree]) -> Mapping[str, Callable[[Tree], Analysis]]:
+    def baseline_answers(self, data: Dataset[Tree]) -> Mapping[str, Callable[[Tree], Parse]]:
         """Return the baseline ``adjacent``: the head of every word is the previous word, or always the next word.
 
         The direction is the one that is right more often, and the first (or last) word is the root. The relation is the
@@ -165,10 +165,10 @@ class Parsing(SupervisedTask):
         side = max(relations, key=lambda k: relations[k].total())
         most = next((name for name, _ in relations[side].most_common(1)), "root")
 
-        def guess(item: Tree) -> Analysis:
+        def guess(item: Tree) -> Parse:
             n = len(item.words)
             heads = [(word + side) % (n + 1) for word in range(1, n + 1)]
-            return Analysis(tuple(heads), tuple(most if head else "root" for head in heads))
+            return Parse(tuple(heads), tuple(most if head else "root" for head in heads))
 
         return {"adjacent": guess}
 

@@ -144,7 +144,7 @@ def _sums(objective: Objective, step: Step) -> Mapping[str, Tensor]:
     scalar = isinstance(sums, Mapping) and all(isinstance(x, Tensor) and x.ndim == 0 for x in sums.values())
     if not scalar or set(sums) != names:
         message = f"forward of {type(objective).__name__} must return a dictionary with one scalar tensor for each loss"
-        raise UserError(message, hint=f"its counts has {', '.join(sorted(names))}")
+        raise UserError(message, hint=f"its counts returns {', '.join(sorted(names))}")
     return sums
 
 

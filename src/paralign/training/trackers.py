@@ -25,7 +25,7 @@ def check_trackers(names: Sequence[str]) -> None:
         if name not in LOGGER_TYPE_TO_CLASS:
             raise UserError(f"unknown tracker {name!r}", hint=did_you_mean(name, LOGGER_TYPE_TO_CLASS))
         if name not in {str(available) for available in get_available_trackers()}:
-            hint = f"pip install {'tensorboard, or paralign[track]' if name == 'tensorboard' else name}"
+            hint = f"pip install {name}"
             raise UserError(f"the tracker {name} is not installed", hint=hint)
 
 

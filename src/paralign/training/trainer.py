@@ -384,7 +384,7 @@ class Trainer:
             metrics=self.learner.metrics(),
         )
         losses_text = "  ".join(f"{n} {v:.3f}" for n, v in losses.items())
-        self.show(f"{losses_text}  {pieces:,.0f} tokens/s  {pairs:,.0f} pairs/s")
+        self.show(f"{losses_text}  {pieces:,.0f} tokens/s  {pairs:,.0f} records/s")
 
     def _outcome(self) -> Outcome:
         return Outcome(

@@ -65,7 +65,7 @@ def run_eflomal(pairs: Sentences, config: EflomalConfig, method: str = "grow-dia
     """
     program = shutil.which(config.program)
     if program is None:
-        hint = "pip install eflomal, set --set words.program=PATH, or use --method hmm, which needs no program"
+        hint = "pip install eflomal, give --set words.program=PATH, or use --method hmm, which needs no program"
         raise UserError(f"program {config.program!r} not found", hint=hint)
     numbers = [k for k, (source, target) in enumerate(pairs) if source and target]
     with tempfile.TemporaryDirectory(prefix="paralign-eflomal-") as name:

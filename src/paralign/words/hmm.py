@@ -84,7 +84,8 @@ class HmmAligner(StatisticalAligner):
         unused = {"same_spelling"} if options.model else {"similarity", "layer"}
         if given := unused & config.model_fields_set:
             without = "with" if options.model else "without"
-            raise UserError(f"words.{min(given)} has no effect {without} --model", hint="leave one of them out")
+            hint = "remove the setting, or --model" if options.model else "add --model, or remove the setting"
+            raise UserError(f"words.{min(given)} has no effect {without} --model", hint=hint)
         if options.model is None:
             return
         if config.memory is not None:

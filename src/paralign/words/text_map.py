@@ -56,7 +56,7 @@ def fit_text_maps(
             moment += rows.T @ rows
             n += len(rows)
         if not n:
-            raise UserError(f"there is no text of {language}")
+            raise UserError(f"there is no sentence in {language}", hint=f"give --text {language}=PATH with sentences")
         if kind == "lir" and n < components:
             message = f"cannot remove {components} components of {n} sentences of {language}"
             raise UserError(message, hint="give more text, or lower --components")

@@ -96,7 +96,10 @@ class WordAligner:
 
         Args:
             pairs: the words of both sides.
-            probabilities: also return the probability of each link.
+            probabilities: also return the probability of each link. Default: links only.
+
+        Returns:
+            The links of all pairs.
         """
         bitext = Bitext.from_pairs(pairs, lowercase=self._lowercase)
         posteriors = TablePosteriors(self._saved, bitext)
