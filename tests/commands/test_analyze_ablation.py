@@ -155,7 +155,7 @@ def test_shared_layers_are_refused_before_anything_is_trained(tokenizer, tmp_pat
     [
         ({"layers": ["1-2"]}, "no layers 1-2"),
         ({"layers": [","]}, "no layers in"),
-        ({"overrides": ("layers.reset=0",)}, "set for every run"),
+        ({"overrides": ("layers.reset=0",)}, "layers.reset cannot be set"),
         ({"task": "retrieval"}, "no head to fine-tune"),
         ({"eval": []}, "test data"),
         ({"train": ["en=smallworld:0-9", "en=smallworld:9-19"]}, "two sources have"),
