@@ -75,7 +75,9 @@ def _usage_error(error: Any) -> str:
     if hint is not None:
         return f"no such option: {option} (use {hint})"
     message = " ".join(error.format_message().split()).replace("Value error, ", "")
-    message = message.replace("valid integer, unable to parse string as an integer", "whole number")
+    message = message.replace("Input should be ", "must be ").replace(
+        "valid integer, unable to parse string as an integer", "whole number"
+    )
     group: Any = getattr(error.ctx, "command", None)
     if message.startswith("No such command") and "?" not in message and hasattr(group, "list_commands"):
         message = message.removesuffix(".") + f" (commands: {', '.join(group.list_commands(error.ctx))})"

@@ -292,7 +292,7 @@ def resolve(cls: type[C], *layers: Mapping[str, Any], where: str | Path | None =
         first = error.errors()[0]
         location = first["loc"]
         reason = first["msg"].removeprefix("Value error, ").replace("Input should be ", "must be ")
-        reason = reason.partition(", unable to ")[0]
+        reason = reason.partition(", unable to ")[0].partition(", got a number")[0]
         if location[-1:] in (("int",), ("float",)):  # the alternatives of a number that may be a fraction
             location, reason = location[:-1], "must be a number"
         name = prefix + ".".join(str(part) for part in location) if location else ""

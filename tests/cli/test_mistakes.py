@@ -83,7 +83,7 @@ ALIGN = "align --model {base} --out {out} --recipe ppa-mini"
         ),
         (
             "map --model {base} --kind lir --components 0.5 --text en=x --text de=y --out {out}",
-            "Invalid value for '--components': Input should be a whole number",
+            "Invalid value for '--components': must be a whole number",
         ),
         (
             "map --model {base} --kind procrustes --text en=x --text de=y --out {out}",

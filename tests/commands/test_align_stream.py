@@ -438,7 +438,7 @@ LOAD = "--load {kept}"
         ("--learn-from 9 --set words.memory=5M", r"a\.tsv: words\.memory is 5M, but this text needs at least \d+M"),
         (
             "--learn-from 9 --set words.memory=5",
-            r"'words.memory': write a size with its unit, such as 500M or 2G, not 5",
+            r"'words.memory': must be a size with its unit, such as 500M or 2G, not 5",
         ),
         ("--out -", "--out - needs --load"),
         (f"{LOAD} --out - --posteriors x", "--posteriors needs a file for --out"),

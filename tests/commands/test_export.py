@@ -68,6 +68,7 @@ def test_means_are_over_all_pieces(base, tmp_path):
         (["tlm", "in_batch"], {"in_batch": {"pool": "cls"}}, "cls"),
         (["in_batch", "moco"], {"in_batch": {"pool": "mean"}, "moco": {"pool": "cls"}}, "cls"),
         (["my_module:Mine"], {"data": {"limit": 1}, "mine": {"pool": "cls"}}, "cls"),
+        (["tlm"], {"probes": {"pool": "last"}}, "mean"),
         (["tlm"], {}, "mean"),
     ],
 )

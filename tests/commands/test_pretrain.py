@@ -207,7 +207,7 @@ def test_too_little_text_and_the_wrong_language_are_reported(tmp_path, capfd):
     paralign.pretrain(out=tmp_path / "run", text=text, **given)
     output = capfd.readouterr().err
     assert "de: 120 sentences" in output
-    assert "33.3% of the text" in output
+    assert "33.3% of all" in output
     assert "WARNING de: only" in output
     wrong = [text[0].replace("en=", "fr=")]
     with pytest.raises(UserError, match="tagged 'fr' looks like en"):

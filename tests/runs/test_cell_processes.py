@@ -2,6 +2,7 @@
 
 import os
 import signal
+from types import SimpleNamespace
 
 import pytest
 
@@ -18,6 +19,19 @@ def processes():
     """One process for several tests: a new one takes seconds to import torch."""
     with CellProcesses(1, runner) as found:
         yield found
+
+
+def test_every_process_has_its_gpu(monkeypatch):
+    monkeypatch.setattr("paralign.runs.cell_processes.gpu_of", lambda number: f"cuda:{number}")
+    started = []
+    with CellProcesses(3, runner) as found:
+        monkeypatch.setattr(
+            found._context, "Process", lambda **given: started.append(given) or SimpleNamespace(start=int)
+        )
+        for number in range(3):
+            found._new(number)
+        found._processes = [None] * 3
+    assert [given["args"][-1] for given in started] == ["cuda:0", "cuda:1", "cuda:2"]
 
 
 def test_an_idle_process_that_was_killed_is_replaced(processes):

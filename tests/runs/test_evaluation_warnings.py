@@ -53,10 +53,12 @@ def test_identical_files_overlap_in_all_items_that_count(encoder, tmp_path):
     long = "the old dog sees the small cat in the green house"
     (tmp_path / "a.tsv").write_text("yes\tja\n" * 6 + f"{long}\tja\n{long} today\tnein\n")
     spec, task = f"en-de={tmp_path}/a.tsv", find_task("retrieval")
-    assert _overlap(encoder, task, spec, spec) == ["test: 2 of 2 items have a text that is"]
+    assert _overlap(encoder, task, spec, spec) == [
+        "test: 2 of 2 items with a text of 8 pieces or more have such a text that is"
+    ]
     (tmp_path / "b.tsv").write_text(f"yes\tja\n{long}\tein Hund\n{long} and they see it\tnein\n")
     found = _overlap(encoder, task, spec, f"en-de={tmp_path}/b.tsv")
-    assert found == ["test: 1 of 2 items have a text that is"]
+    assert found == ["test: 1 of 2 items with a text of 8 pieces or more have such a text that is"]
 
 
 def test_words_of_a_lexicon_overlap_if_both_were_seen(encoder, tmp_path):

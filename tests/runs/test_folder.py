@@ -26,7 +26,7 @@ def names(folder):
 
 
 def test_files_of_the_user_are_never_removed(base, tmp_path):
-    """Also those that look like temporary files; a folder with them is in use."""
+    """Also those that look like temporary files; a folder with them is not empty."""
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "download.part").write_text("mine")
     with pytest.raises(UserError, match="not empty"):

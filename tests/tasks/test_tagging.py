@@ -133,10 +133,11 @@ def test_batches_hold_every_row_and_their_targets_are_where_the_labels_are(encod
     pairs = list(zip(rows[::2], rows[1::2], strict=True))
     divided = ExampleBatches(encoder, pairs, TrainingConfig(batch=16, accumulate=4))
     assert (divided.size, [len(part.ids) for part in divided.slices(0, 0, 1, 4)]) == (8, [2] * 4)
-    with pytest.raises(UserError, match=r"16 rows has 8 groups of 2, too few for 16 slices \(lower .* to 8 or less"):
+    with pytest.raises(
+        UserError, match=r"16 rows has 8 groups of 2, too few for 16 slices \(raise .* to 32 or more, or .* 8 or"
+    ):
         ExampleBatches(encoder, pairs, TrainingConfig(batch=16, accumulate=16))
-    with pytest.raises(UserError, match=r"16 is not divisible by 1 processes x 6"):
-        ExampleBatches(encoder, pairs, TrainingConfig(batch=16, accumulate=6))
+    assert ExampleBatches(encoder, pairs, TrainingConfig(batch=16, accumulate=6)).size == 6
 
 
 def test_the_heads_loss_is_cross_entropy_of_its_scores(encoder):

@@ -39,7 +39,7 @@ def test_sizes(text, size):
 def test_what_is_not_a_size(text):
     with pytest.raises(ValueError, match="500M or 2G"):
         parse_size(text)
-    with pytest.raises(UserError, match=r"'words.memory': write a size with its unit, such as 500M or 2G"):
+    with pytest.raises(UserError, match=r"'words.memory': must be a size with its unit, such as 500M or 2G"):
         make_aligner("hmm", AlignerOptions(PairSpec("en", "de", "text")), {"memory": text})
 
 

@@ -113,7 +113,7 @@ def ablation_cells(rows: Iterable[tuple[Path, Measurement]]) -> tuple[list[Ablat
                 reference: list[_BySeed] = without_reset if reset else [{} for _ in test_sets]
                 scores, items, note = _compare([resets[reset] for resets in test_sets], reference)
                 notes += [f"{label}, {reset}: no interval, {note}"] if note else []
-                names = (task, metric, dataset, system, model_hash, source, target, reset)
+                names = (task, first.metric, dataset, system, model_hash, source, target, reset)
                 cells.append(AblationCell(*names, *scores, len(test_sets), items, errors))
     return cells, notes
 

@@ -79,7 +79,8 @@ def settings_sections() -> list[SettingsSection]:
     )
     tasks = [(name, find_task_class(name)) for name in TASKS]
     for name, task in tasks:
-        commands = "finetune, evaluate, predict" if task.trains else "evaluate"
+        commands = "finetune, analyze ablation, evaluate, predict" if task.trains else "evaluate"
+        commands += ", predict" if name == "mining" else ""
         sections.append(SettingsSection("task", name, f"{commands} with --task {name}", task.Config))
     for name in ALIGNERS:
         sections.append(SettingsSection("words", name, f"words --method {name}", find_aligner(name).Config))

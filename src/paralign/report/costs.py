@@ -37,7 +37,7 @@ def cost_rows(runs: Sequence[Run]) -> list[tuple[str, list[tuple[str, str]]]]:
 
 
 def _rates(run: Run) -> list[float | None]:
-    """Return pairs and tokens per second, averaged over the whole run."""
+    """Return records and tokens per second, averaged over the whole run."""
     seconds = run.info.seconds
     seen = (run.info.pairs_seen, run.info.tokens_seen)
     return [amount / seconds if amount and seconds else None for amount in seen]
@@ -46,8 +46,8 @@ def _rates(run: Run) -> list[float | None]:
 def compare_costs(runs: Sequence[Run], controls: set[str]) -> list[str]:
     """Compare data and time of each aligned system with the control's, as means over their alignment runs.
 
-    A fair control has seen as many pairs, or taken as much time; the sentences say which holds. None without a control,
-    or with several.
+    A fair control has seen as many records, or taken as much time; the sentences say which holds. None without a
+    control, or with several.
     """
     by_system: dict[str, list[Run]] = {}
     for run in runs:

@@ -159,7 +159,7 @@ def _compared_settings(row: Measurement) -> dict[str, str]:
     settings = {k: v for k, v in recorded.items() if k not in _DATA_SETTINGS} if isinstance(recorded, dict) else {}
     if row.task == "mining":  # chosen for each pair of languages
         settings.pop("threshold", None)
-    if "candidates" in settings:  # a file for each language, or the words of the dictionary
+    if row.task == "lexicon" and "candidates" in settings:  # a file for each language, or the words of the dictionary
         settings["candidates"] = "given" if settings["candidates"] else "of the dictionary"
     return {name: str(value) for name, value in settings.items()}
 

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from paralign.cores import available_cores, thread_share
+from paralign.device import gpu_of, select_device
 from paralign.errors import Stopped, UserError, outside_error
 from paralign.training.signals import StopSignal
 
@@ -142,8 +143,6 @@ class CellProcesses:
 
     def _new(self, number: int) -> None:
         here, there = self._context.Pipe()
-        from paralign.device import gpu_of
-
         threads = thread_share(self._count, available_cores(), os.environ.get("OMP_NUM_THREADS", ""))
         process = self._context.Process(target=_serve, args=(there, self._runner, threads, gpu_of(number)), daemon=True)
         process.start()
@@ -162,10 +161,8 @@ def _serve(pipe: Connection, runner: Runner, threads: int, device: str | None) -
     threading.Thread(target=_end_with_parent, daemon=True).start()
     import torch
 
-    from paralign.device import select_device
-
     torch.set_num_threads(threads)
-    select_device(device)
+    select_device(device)  # nothing has been computed here: the variables that it sets are still read
     while True:
         try:
             run, options, deadline = pipe.recv()

@@ -68,11 +68,13 @@ def warn_of_data(
         for source, keys in seen:
             overlapping, total = _count_overlap(encoder, task, data, keys)
             if overlapping:
-                found = f"{name}: {overlapping:,} of {total:,} items"
-                if task.items_are_words:
-                    out.append(f"{found} are also in {source}")
-                else:
-                    out.append(f"{found} have a text that is also in {source} (of {_MIN_PIECES} pieces or more)")
+                items, verb = "items", "are also in"
+                if not task.items_are_words:
+                    items, verb = (
+                        f"items with a text of {_MIN_PIECES} pieces or more",
+                        "have such a text that is also in",
+                    )
+                out.append(f"{name}: {overlapping:,} of {total:,} {items} {verb} {source}")
     return out
 
 

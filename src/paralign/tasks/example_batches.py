@@ -155,13 +155,14 @@ class ExampleBatches:
             lengths.append(sum(map(len, rows)))
             ends.append(self._store.rows)
         self.records, self._ends = len(lengths), np.array(ends)
-        training.check_division(processes())
         together = max(1, round(self._store.rows / max(1, self.records)))
         wanted = max(1, training.batch // together)
         self.size = min(wanted, self.records)
         parts = training.accumulate * processes()
         if wanted < parts:
-            hint = f"lower training.accumulate to {max(1, wanted // processes())} or less"
+            hint = f"raise training.batch to {parts * together} or more"
+            if wanted >= processes():
+                hint += f", or lower training.accumulate to {wanted // processes()} or less"
             message = f"a batch of {training.batch} rows has {wanted} groups of {together}, too few for {parts} slices"
             raise UserError(message, hint=hint)
         if 0 < self.records < parts:

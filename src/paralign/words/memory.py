@@ -37,7 +37,7 @@ def parse_size(text: str) -> int:
     """
     match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?) ?([MG])i?B?", text.strip(), re.IGNORECASE)
     if match is None or not float(match[1]):
-        raise ValueError("write a size with its unit, such as 500M or 2G")
+        raise ValueError("must be a size with its unit, such as 500M or 2G")
     return int(float(match[1]) * _UNITS[match[2].upper()])
 
 
