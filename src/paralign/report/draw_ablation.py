@@ -13,7 +13,6 @@ from paralign.report.figure import Figure, FigureSource, LegendEntry, Panel, Poi
 from paralign.report.number_format import format_range
 from paralign.report.styles import assign_styles
 from paralign.report.svg import render_svg, set_tooltip, style_axes
-from paralign.report.titles import metric_name
 from paralign.results import natural_sort_key
 
 __all__ = ["draw_ablation"]
@@ -26,6 +25,7 @@ Changes = dict[str, Change]
 _LOSS, _LARGE_LOSS = 0.02, 0.05
 """Losses that are shaded lightly and darkly (Muller et al. 2021, table 2)."""
 _SERIES = ("on the source", "on the targets, mean")
+_ABBREVIATIONS = ("las", "uas", "f1")
 _CAPTION = (
     "{metric} × 100 without a reset; then the change when these layers are reinitialized before fine-tuning: light"
     f" shading from −{100 * _LOSS:.0f} points, dark from −{100 * _LARGE_LOSS:.0f}, blue for gains. Error bars: 95 %"
@@ -64,9 +64,10 @@ def _figure(source: FigureSource, task: str, metric: str, cells: Sequence[Row]) 
             groups.append((key, title, _changes(list(map(_gain, of_system)), language, resets)))
     limits = _limits([change for *_, sides in groups for side in sides for change in side.values()])
     seeds = sorted({cell["seeds"] for cell in cells})
-    name = metric_name(metric)
+    stem, _, condition = metric.partition("_")  # f1_mlqa
+    name = stem.upper() if stem in _ABBREVIATIONS else stem.capitalize()
     caption = _CAPTION.format(
-        metric=name[:1].upper() + name[1:],
+        metric=f"{name} ({condition.replace('_', ' ')})" if condition else name,
         seeds=format_range(seeds),
         plural="s" * (seeds != [1]),
     )
