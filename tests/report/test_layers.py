@@ -82,6 +82,21 @@ def test_the_ablation_is_shaded_by_loss(tmp_path):
     assert [float(rows[4][name]) for name in ("value", "low", "high")] == pytest.approx([-0.3, -0.31, -0.29])
 
 
+@pytest.mark.parametrize(
+    ("metric", "name"),
+    [
+        ("f1_mlqa", "F1 (mlqa)"),
+        ("las", "LAS"),
+        ("exact_match", "Exact match"),
+        ("las_with_subtypes", "LAS (with subtypes)"),
+    ],
+)
+def test_an_ablation_names_its_metric(tmp_path, metric, name):
+    cells = [cell("en", "", 0.9) | {"metric": metric}, cell("en", "0-1", 0.8, -0.1) | {"metric": metric}]
+    page, _ = report(tmp_path, figure(tmp_path / "a", "ablation", cells=cells, notes=[]))
+    assert f"{name} × 100 without a reset" in " ".join(page.text)
+
+
 def test_rising_errors_of_an_ablation_are_losses(tmp_path):
     cells = [
         cell("en", "", 0.1), cell("en", "0-1", 0.115, 0.015), cell("en", "2-3", 0.07, -0.03),

@@ -14,6 +14,7 @@ from paralign.report.number_format import format_range
 from paralign.report.styles import assign_styles
 from paralign.report.svg import render_svg, set_tooltip, style_axes
 from paralign.results import natural_sort_key
+from paralign.task_table import metric_without_conditions
 
 __all__ = ["draw_ablation"]
 
@@ -64,10 +65,11 @@ def _figure(source: FigureSource, task: str, metric: str, cells: Sequence[Row]) 
             groups.append((key, title, _changes(list(map(_gain, of_system)), language, resets)))
     limits = _limits([change for *_, sides in groups for side in sides for change in side.values()])
     seeds = sorted({cell["seeds"] for cell in cells})
-    stem, _, condition = metric.partition("_")  # f1_mlqa
-    name = stem.upper() if stem in _ABBREVIATIONS else stem.capitalize()
+    stem = metric_without_conditions(metric)
+    name = stem.upper() if stem in _ABBREVIATIONS else stem.replace("_", " ").capitalize()
+    condition = metric.removeprefix(stem).strip("_").replace("_", " ")
     caption = _CAPTION.format(
-        metric=f"{name} ({condition.replace('_', ' ')})" if condition else name,
+        metric=f"{name} ({condition})" if condition else name,
         seeds=format_range(seeds),
         plural="s" * (seeds != [1]),
     )
