@@ -68,13 +68,10 @@ def warn_of_data(
         for source, keys in seen:
             overlapping, total = _count_overlap(encoder, task, data, keys)
             if overlapping:
-                items, verb = "items", "are also in"
+                verb = "are"
                 if not task.items_are_words:
-                    items, verb = (
-                        f"items with a text of {_MIN_PIECES} pieces or more",
-                        "have such a text that is also in",
-                    )
-                out.append(f"{name}: {overlapping:,} of {total:,} {items} {verb} {source}")
+                    verb = f"with a text of {_MIN_PIECES} pieces or more have such a text that is"
+                out.append(f"{name}: {overlapping:,} of {total:,} items {verb} also in {source}")
     return out
 
 
