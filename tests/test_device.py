@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import platform
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -93,3 +96,30 @@ def test_a_device_that_is_missing_is_refused(name, environment):
 def test_a_device_that_cannot_be_read_is_refused(name, environment):
     with pytest.raises(UserError, match="cannot read the device"):
         select_device(name)
+
+
+KEPT = """
+import torch
+from paralign.device import keep_memory, trim_memory
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096 >> 20
+
+assert keep_memory()
+tensors = [torch.ones(1 << 18) for _ in range(200)]  # 1 MB each
+before = resident()
+last = tensors.pop()  # at the end of the heap: what is before it is a gap
+del tensors
+print(before - resident())
+trim_memory()
+print(before - resident())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc" or sys.platform != "linux", reason="needs glibc")
+def test_memory_of_gaps_is_kept_until_it_is_trimmed():
+    done = subprocess.run([sys.executable, "-c", KEPT], capture_output=True, text=True, check=True)
+    kept, trimmed = map(int, done.stdout.split())
+    assert kept < 20
+    assert trimmed > 150

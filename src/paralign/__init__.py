@@ -7,6 +7,7 @@ The commands are functions here: :func:`align`, :func:`pretrain`, :func:`finetun
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 from paralign.version import __version__
@@ -103,9 +104,11 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module 'paralign' has no attribute {name!r}")
-    return getattr(importlib.import_module(_LAZY[name]), name)
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    if not name.startswith("_") and importlib.util.find_spec(f"paralign.{name}"):  # paralign.device.select_device
+        return importlib.import_module(f"paralign.{name}")
+    raise AttributeError(f"module 'paralign' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -6,6 +6,7 @@ import atexit
 import ctypes
 import os
 import time
+from contextlib import suppress
 from typing import Any
 
 import numpy.typing as npt
@@ -24,6 +25,7 @@ __all__ = [
     "only_cpu",
     "processes",
     "select_device",
+    "trim_memory",
     "uses_cuda",
 ]
 
@@ -137,6 +139,16 @@ def keep_memory() -> bool:
     """
     trim_threshold, mmap_max, arena_max = -1, -4, -8  # malloc.h
     return _mallopt((trim_threshold, -1), (mmap_max, 0), (arena_max, 1))
+
+
+def trim_memory() -> None:
+    """Return the memory that :func:`keep_memory` keeps to the system.
+
+    Batches of ever new shapes leave gaps that are too small for later tensors, so the kept memory grows: fine-tuning
+    an encoder of 12 layers × 384 on question answering had 19 GB after 100 steps, of which at most 14 GB were in use.
+    """
+    with suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _mallopt(*settings: tuple[int, int]) -> bool:

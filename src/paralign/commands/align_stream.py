@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import shutil
-import sys
 import time
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,7 +25,7 @@ from paralign.console import echo, echo_dropped
 from paralign.digests import file_digest
 from paralign.errors import UserError
 from paralign.folders import check_outputs
-from paralign.formats.streams import compressed
+from paralign.formats.streams import compressed, standard_bytes
 from paralign.ragged import batched
 from paralign.resumable import ResumableFiles
 from paralign.sources.line_numbers import line_count
@@ -325,9 +324,9 @@ def _to_stdout(
     quiet: bool,
 ) -> int:
     """Write the links to standard output, those of standard input line by line; return the number of pairs."""
-    stdout, dropped, count = sys.stdout.buffer, Counter[str](), 0
+    stdout, dropped, count = standard_bytes("stdout"), Counter[str](), 0
     if spec.path == "-":
-        texts = texts_of_lines(sys.stdin.buffer, spec.languages, tokenized, lenient, dropped, limit)
+        texts = texts_of_lines(standard_bytes("stdin"), spec.languages, tokenized, lenient, dropped, limit)
         count = _align_blocks(trained, texts, stdout, tokenized)
     else:
         start, stop = (0, limit) if part is None else _range_of(spec, part, lenient, limit)

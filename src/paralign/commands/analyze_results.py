@@ -10,6 +10,7 @@ from paralign.analyses.correlation import PredictorCorrelation
 from paralign.analyses.transfer import Point
 from paralign.commands.analysis_folder import write_analysis
 from paralign.commands.arguments import one_or_several
+from paralign.errors import UserError
 from paralign.runs.folder import RunFolder
 from paralign.runs.groups import results_of
 
@@ -40,10 +41,12 @@ def analyze_results(
         Rows, figures and warnings, as they are written to ``out``.
 
     Raises:
-        UserError: for folders without results, or results that do not contain what the analysis needs.
+        UserError: for an analysis of encoders, folders without results, or results that do not contain what the
+            analysis needs.
     """
     analysis = find_analysis(name)
-    assert isinstance(analysis, ResultsAnalysis)
+    if not isinstance(analysis, ResultsAnalysis):
+        raise UserError(f"the analysis {name!r} reads encoders", hint=f"analyze_encoders({name!r}, ...)")
     settings = {"runs": [str(run) for run in runs]}
     folder = RunFolder(Path(out), f"analyze {name}", command=command, fresh=True)
     if not replace:

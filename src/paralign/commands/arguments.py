@@ -7,7 +7,7 @@ import inspect
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from numbers import Integral
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -26,6 +26,7 @@ SHORT_FORMS = {
     "batch_size": "training.batch",
     "precision": "training.precision",
     "seed": "training.seed",
+    "first_seed": "training.seed",
     "limit": "data.limit",
     "reset_layers": "layers.reset",
     "layer": "task.layer",
@@ -42,7 +43,7 @@ _TRAIN = ("align", "pretrain", "finetune")
 """Commands with the settings that :data:`SHORT_FORMS` name, which can also be previewed."""
 _INPUTS = ("pairs", "text", "train", "dev", "heldout", "eval", "data", "test", "exclude", "gold", "links", "dictionary")
 """Files that are read, or specs of them."""
-_POSITIVE = {"jobs", "limit", "seeds", "shards"}
+_POSITIVE = {"jobs", "limit", "seeds", "shards", "target_examples", "width"}
 """Integers of which the smallest is 1; that of the others is 0."""
 
 
@@ -57,11 +58,11 @@ def one_or_several(command: Callable[P, R]) -> Callable[P, R]:
 
     Args:
         command: a function. Parameters that take several strings are annotated with ``Sequence[...]``, those that take
-            a string alone with ``str`` or ``str | None``.
+            a string alone with ``str`` or ``str | None``, others by their type.
 
     Raises:
         UserError: (the function that is returned) for a value that is no string, path, list or mapping of them, None
-            for a required one, for a number that is not an integer or too small, and for a pipe given twice.
+            for a required one, for a number of another type or too small, and for a pipe given twice.
         TypeError: for an argument that the command does not have, with the name to use.
 
     >>> @one_or_several
@@ -71,11 +72,8 @@ def one_or_several(command: Callable[P, R]) -> Callable[P, R]:
     ((['en-de=a'], 'runs'), (['en-de=a'], ''), (['en-de=a'], ''))
     """
     kinds = {name: str(kind) for name, kind in command.__annotations__.items()}
-    several = [name for name, kind in kinds.items() if "Sequence[str" in kind or "Sequence[Path" in kind]
-    plain = [name for name, kind in kinds.items() if kind in ("str", "str | None")]
-    paths = [name for name, kind in kinds.items() if kind in ("str | Path", "str | Path | None")]
-    named = [name for name, kind in kinds.items() if kind == "Mapping[str, str]"]
-    integers = [name for name, kind in kinds.items() if kind in ("int", "int | None")]
+    convert = {name: _converter(name, kind) for name, kind in kinds.items()}
+    with_home = [name for name, kind in kinds.items() if name in _INPUTS or "Path" in kind]
     signature = inspect.signature(command)
 
     @functools.wraps(command)
@@ -90,39 +88,52 @@ def one_or_several(command: Callable[P, R]) -> Callable[P, R]:
         except TypeError as error:
             raise TypeError(f"{command.__name__}(): {error}") from None
         for name, value in list(bound.arguments.items()):
-            if value is None and "None" not in (kind := kinds.get(name, "None")) and kind != "bool":
-                if name not in several or signature.parameters[name].default is inspect.Parameter.empty:
+            kind = kinds.get(name, "None")
+            if value is None and "None" not in kind and kind != "bool":
+                if "Sequence[" not in kind or signature.parameters[name].default is inspect.Parameter.empty:
                     raise UserError(f"{name} is None", hint="give a value")
                 del bound.arguments[name]
-            elif value is not None and name in several:
-                bound.arguments[name] = [_text(name, part) for part in _parts(name, value)]
-            elif value is not None and name in plain:
-                bound.arguments[name] = _text(name, _only(name, value) if name in _ONE_SPEC else value)
-            elif value is not None and name in paths:
-                _text(name, value)
-        for name in named:
-            if isinstance(bound.arguments.get(name), Mapping):
-                bound.arguments[name] = {key: _text(name, part) for key, part in bound.arguments[name].items()}
-        for name in integers:
-            if bound.arguments.get(name) is not None:
-                bound.arguments[name] = _integer(name, bound.arguments[name])
+            elif value is not None and name in convert:
+                bound.arguments[name] = convert[name](value)
         from paralign.sources.specs import check_separate_pipes, expand_home  # slow to load: not for --help
 
         inputs: list[str] = []
-        for name in _INPUTS:
+        for name in with_home:
             files = bound.arguments.get(name)
             if isinstance(files, list):
-                bound.arguments[name] = [expand_home(str(text)) for text in files]
-                inputs += bound.arguments[name]
+                bound.arguments[name] = files = [expand_home(text) for text in files]
             elif isinstance(files, str | Path):
                 bound.arguments[name] = type(files)(expand_home(str(files)))
-                inputs.append(str(bound.arguments[name]))
+                files = [str(bound.arguments[name])]
+            if name in _INPUTS:
+                inputs += files or ()
         check_separate_pipes(inputs)
         if "command" in kinds and bound.arguments.get("command") is None and not is_command_line():
             bound.arguments["command"] = _call(command, bound)
         return command(*bound.args, **bound.kwargs)
 
     return wrapped
+
+
+def _converter(name: str, kind: str) -> Callable[[Any], Any]:
+    """Return a function that checks a value of a parameter and brings it to the form of its annotation."""
+    if "Sequence[str" in kind or "Sequence[Path" in kind:
+        return lambda value: [_text(name, part) for part in _parts(name, value)]
+    if kind == "Sequence[int]":
+        return lambda value: [_integer(name, part) for part in (value if isinstance(value, Iterable) else [value])]
+    if kind in ("str", "str | None"):
+        return lambda value: _text(name, _only(name, value) if name in _ONE_SPEC else value)
+    if kind in ("str | Path", "str | Path | None"):
+        return lambda value: value if isinstance(value, Path) else _text(name, value)
+    if kind == "Mapping[str, str]":
+        return lambda value: (
+            {key: _text(name, part) for key, part in value.items()} if isinstance(value, Mapping) else value
+        )
+    if kind in ("int", "int | None"):
+        return functools.partial(_integer, name)
+    if kind in ("float", "float | None"):
+        return functools.partial(_number, name)
+    return lambda value: value
 
 
 def _parts(name: str, value: Any) -> Iterable[Any]:
@@ -175,6 +186,12 @@ def _text(name: str, value: Any) -> str:
     raise UserError(f"{name} is {_shown(value)}, not a string or path", hint=hint)
 
 
+def _number(name: str, value: Any) -> float:
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise UserError(f"{name} is {value!r}", hint="give a number")
+    return int(value) if isinstance(value, Integral) else float(value)  # as a layer, 1 is not 1.0
+
+
 def _integer(name: str, value: Any) -> int:
     least = 1 if name in _POSITIVE else 0
     if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
@@ -206,7 +223,7 @@ def _unknown_argument(command: str, name: str, known: Iterable[str]) -> str:
     """Return a message with what to use instead of an argument that a command does not have."""
     known = list(known)
     setting = SHORT_FORMS.get(name) or next((text for text in SHORT_FORMS.values() if text.endswith(f".{name}")), None)
-    if command not in _TRAIN:
+    if command not in (*_TRAIN, "analyze_ablation"):
         setting = {"layer": "task.layer", "precision": "task.precision"}.get(name) if "task" in known else None
     elif command != "finetune" and setting and setting.startswith(("task.", "layers.")):
         setting = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from paralign.console import echo, echo_dropped
 from paralign.device import best_device
 from paralign.encoder import Encoder
 from paralign.folders import atomic_file, check_outputs, is_special
+from paralign.formats.streams import standard_bytes
 from paralign.runs.inputs import files_read
 from paralign.runs.measure import echo_truncated
 from paralign.runs.model_folder import saved_head, saved_task
@@ -57,6 +57,7 @@ def predict(
         UserError: for input that cannot be used, and if ``out`` exists and ``force`` is off or is also read.
     """
     path, to_stdout = Path(out), str(out) == "-"
+    stdout = standard_bytes("stdout") if to_stdout else None
     check_outputs([] if to_stdout else [path], [], force=force)
     task_instance, _ = saved_task(task, model, task_section(merge(*map(parse_override, overrides))))
     special = to_stdout or is_special(path)  # written to, not replaced; further files would be elsewhere
@@ -74,8 +75,8 @@ def predict(
         with task_instance.autocast(encoder):
             temporary = task_instance.predict(encoder, head, items, Path(folder) / path.name)
         written = [path] if special else [path.parent / file.name for file in temporary]
-        if to_stdout:
-            sys.stdout.buffer.write((Path(folder) / path.name).read_bytes())
+        if stdout is not None:
+            stdout.write((Path(folder) / path.name).read_bytes())
             written = []
         elif not special:
             check_outputs(written, inputs, force=force)

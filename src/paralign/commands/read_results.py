@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from paralign.commands.arguments import one_or_several
 from paralign.errors import UserError
 from paralign.report.runs import Run, find_runs, read_runs
 from paralign.results import Measurement
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["read_results"]
 
 
+@one_or_several
 def read_results(runs: str | Path | Sequence[str | Path]) -> pandas.DataFrame:
     """Read the scores of runs as a pandas DataFrame, one row for each measurement.
 

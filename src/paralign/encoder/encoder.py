@@ -22,6 +22,7 @@ from paralign.encoder.hidden_states import HiddenStates
 from paralign.encoder.loading import load_model, load_tokenizer
 from paralign.encoder.sentences import EncodesText
 from paralign.errors import UserError
+from paralign.text.language_tags import canonical_tag
 
 __all__ = ["Encoder"]
 
@@ -358,17 +359,21 @@ class Encoder(EncodesText, nn.Module):
             flat = [s @ matrix.to(s) + bias.to(s) if k == mapped else s for s, k in zip(flat, layers, strict=True)]
         return [HiddenStates(states, view) for states in flat]
 
-    def use_map(self, language: str, layer: int, matrix: Tensor, bias: Tensor | None = None) -> None:
+    def use_map(self, language: str, layer: float, matrix: Tensor, bias: Tensor | None = None) -> None:
         """Map the hidden states of a layer wherever sentences of a language are encoded.
 
         Args:
-            language: the language, as in ``View.language``.
-            layer: number of the hidden state.
+            language: the language, as in :meth:`encode`.
+            layer: the hidden state, as in :meth:`layer_number`.
             matrix: applied from the right. Shape: [d, d].
             bias: added afterwards. None: zero. Shape: [d].
+
+        Raises:
+            UserError: if there is no such layer.
         """
-        zero = matrix.new_zeros(len(matrix))
-        self._maps[language] = (layer, matrix.to(self.device), (zero if bias is None else bias).to(self.device))
+        bias = matrix.new_zeros(len(matrix)) if bias is None else bias
+        layer = self.layer_number(layer)
+        self._maps[canonical_tag(language)] = layer, matrix.to(self.device), bias.to(self.device)
 
     # -- logits
 

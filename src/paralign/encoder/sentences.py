@@ -16,6 +16,7 @@ from paralign.config import did_you_mean
 from paralign.encoder.hidden_states import POOLINGS, HiddenStates
 from paralign.encoder.layer_cache import layers_of
 from paralign.errors import UserError
+from paralign.text.language_tags import canonical_tag
 from paralign.text.normalization import lone_surrogate
 
 __all__ = [
@@ -155,6 +156,7 @@ class EncodesText:
             if lone_surrogate(text):
                 hint = 'remove it, as with text.encode("utf-8", "ignore").decode()'
                 raise UserError(f"text {number} has a lone surrogate, which is no character: {text[:50]!r}", hint=hint)
+        language = None if language is None else canonical_tag(language)
         pools, _ = sentence_vectors(self, sentences, language, pools=[pool], layer=self.layer_number(layer))
         vectors = pools[pool]
         if normalize_embeddings:

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 from paralign.errors import UserError
 from paralign.folders import atomic_file
@@ -23,6 +23,7 @@ __all__ = [
     "decompressed_blocks",
     "open_input",
     "open_output",
+    "standard_bytes",
     "uncompressed_name",
 ]
 
@@ -52,6 +53,19 @@ _ENOUGH = 1 << 10
 """Bytes from which a format is recognized."""
 
 
+def standard_bytes(name: Literal["stdin", "stdout"]) -> IO[bytes]:
+    """Return standard input or output as a stream of bytes.
+
+    Raises:
+        UserError: if it has none, as in a notebook.
+    """
+    stream: IO[bytes] | None = getattr(getattr(sys, name), "buffer", None)
+    if stream is None:
+        what = {"stdin": "input", "stdout": "output"}[name]
+        raise UserError(f"standard {what} takes no bytes here, as in a notebook", hint="give the name of a file")
+    return stream
+
+
 def open_input(name: str) -> AbstractContextManager[IO[bytes]]:
     """Open a file, a file in an archive (``ARCHIVE.zip!FILE``), or standard input (``-``) for reading bytes.
 
@@ -59,7 +73,7 @@ def open_input(name: str) -> AbstractContextManager[IO[bytes]]:
         UserError: if there is no such file (with similar names), it is a folder, or it cannot be read.
     """
     if name == "-":
-        return nullcontext(sys.stdin.buffer)
+        return nullcontext(standard_bytes("stdin"))
     if split_member(name)[1] and not Path(name).exists():
         return open_member(name)
     path = Path(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -86,11 +86,14 @@ def write_report(
     >>> paths.markdown.read_text().splitlines()[0]
     '# Cross-lingual alignment report'
     """
-    out = Path(out)
+    if not isinstance(runs, str | Iterable | Path):
+        raise UserError(f"runs is of type {type(runs).__name__}", hint="give a folder, or a list of them")
+    folders = [runs] if isinstance(runs, str | Path) else list(runs)
+    out = Path(out).expanduser()
     _check_out(out, csv=csv, latex=latex, figures=figures)
-    if not runs:
+    if not folders:
         raise UserError("no run folders given", hint="paralign report runs/* --out report.html")
-    read = read_runs([runs] if isinstance(runs, str | Path) else runs)
+    read = read_runs([Path(folder).expanduser() for folder in folders])
     controls = control_systems(read, control)
     tables = build_tables(read, controls)
     page = build_page(read, tables, controls, "Cross-lingual alignment report" if title is None else title)

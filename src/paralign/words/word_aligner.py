@@ -100,7 +100,14 @@ class WordAligner:
 
         Returns:
             The links of all pairs.
+
+        Raises:
+            UserError: for a side that is a text.
         """
+        for number, pair in enumerate(pairs):
+            if any(isinstance(side, str) for side in pair):
+                hint = "give lists of words, or texts to align_many"
+                raise UserError("a sentence is a text, not a list of words", where=f"pair {number}", hint=hint)
         bitext = Bitext.from_pairs(pairs, lowercase=self._lowercase)
         posteriors = TablePosteriors(self._saved, bitext)
         method, threshold = self.symmetrization, self._threshold
