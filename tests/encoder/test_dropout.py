@@ -190,3 +190,23 @@ def test_saved_models_do_not_name_it(tmp_path):
     model.save_pretrained(tmp_path)
     assert AutoModel.from_pretrained(tmp_path).config._attn_implementation == "sdpa"
     assert "paralign" not in (tmp_path / "config.json").read_text()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_weights_that_are_computed_again_give_the_same_gradients(make_encoder, monkeypatch, dtype):
+    gradients = []
+    for large in (1, 1 << 62):
+        monkeypatch.setattr("paralign.encoder.dropout._LARGE", large)
+        encoder = make_encoder(dropout=0.3).train()
+        use_fast_dropout(encoder.model)
+        assert encoder.model.config._attn_implementation == "paralign"
+        ids = torch.arange(5, 29).view(3, 8)
+        torch.manual_seed(0)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
+            states = encoder.model.base_model(input_ids=ids).last_hidden_state.float()
+        parameters = encoder.base_parameters()
+        losses = states.square().mean(), states[:, 0].sum()
+        of_each = [torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True) for loss in losses]
+        gradients.append([g for of_loss in of_each for g in of_loss if g is not None])
+    assert len(gradients[0]) == len(gradients[1]) > 20
+    assert all(torch.equal(one, other) for one, other in zip(*gradients, strict=True))

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.utils.checkpoint import checkpoint
 from transformers import AttentionInterface, PreTrainedConfig, PreTrainedModel
 from transformers.masking_utils import AttentionMaskInterface, eager_mask
 
@@ -15,6 +16,8 @@ __all__ = ["Dropout", "use_fast_dropout"]
 
 _STEPS = 1 << 16
 _BLOCK = 1 << 17
+_LARGE = 1 << 22
+"""Number of attention weights of a layer from which they are not kept for the gradient."""
 _ATTENTION = "paralign"
 _FAMILIES = frozenset(
     ("albert", "bert", "camembert", "distilbert", "electra", "roberta", "xlm-roberta", "xlm-roberta-xl", "xmod")
@@ -112,12 +115,28 @@ def _attention(
     scaling: float | None = None,
     dropout: float = 0.0,
     **_: Any,
+) -> tuple[Tensor, Tensor | None]:
+    """Compute BERT's eager attention with the dropout of this module; arguments and result as for transformers.
+
+    Large matrices of weights are computed again for the gradient instead of kept, with the same result. The second
+    result is None then.
+    """
+    scaling = query.size(-1) ** -0.5 if scaling is None else scaling
+    arguments = (query, key, value, attention_mask, scaling, dropout if module.training else 0.0)
+    if torch.is_grad_enabled() and query.shape[:3].numel() * key.size(2) >= _LARGE:
+        out, _ = checkpoint(_weighted_values, *arguments, use_reentrant=False)
+        return out, None
+    return _weighted_values(*arguments)
+
+
+def _weighted_values(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float, dropout: float
 ) -> tuple[Tensor, Tensor]:
-    """Compute BERT's eager attention with the dropout of this module; arguments and result as for transformers."""
-    scores = torch.matmul(query, key.transpose(2, 3)) * (query.size(-1) ** -0.5 if scaling is None else scaling)
-    if attention_mask is not None:
-        scores = scores + attention_mask
-    weights = _drop(nn.functional.softmax(scores, dim=-1), dropout, module.training)
+    """Return the values weighted by attention, of shape [n, L, h, d / h], and the weights, of shape [n, h, L, L]."""
+    scores = torch.matmul(query, key.transpose(2, 3)) * scaling
+    if mask is not None:
+        scores = scores + mask
+    weights = _drop(nn.functional.softmax(scores, dim=-1), dropout, True)
     return torch.matmul(weights, value).transpose(1, 2).contiguous(), weights
 
 
