@@ -14,6 +14,7 @@ from paralign.config import load_toml
 from paralign.errors import UserError
 from paralign.formats.conllu import write_conllu
 from paralign.report import ReportPaths
+from paralign.runs.folder import RunFolder
 from paralign.sources.readers import read_trees
 from paralign.sources.specs import TextSpec
 
@@ -183,6 +184,26 @@ def test_encoders_of_other_seeds_have_the_same_text_and_settings(files, finished
     with pytest.raises(UserError, match=message):
         run(files, overrides=(*ONE, "grid.first_seed=1", *change.get("overrides", ())), limit=8, resume=True, **more)
     assert not (files / "out/encoders/en~inv-mlm-scratch-1").exists()
+
+
+def test_twins_whose_evaluation_was_interrupted_are_evaluated_again(make_encoder, tmp_path, monkeypatch):
+    """After the results and before the end of the run, as `_is_done` and the suite see it."""
+    encoder, run = tmp_path / "encoder", tmp_path / "twins"
+    make_encoder(twins=True).save_pretrained(encoder)
+    save = RunFolder.save
+
+    def interrupted(folder, **facts):
+        if facts.get("status") == "done":
+            raise KeyboardInterrupt
+        save(folder, **facts)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "save", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            grid._evaluate_twins(run, encoder, "en-en~trans=pieces")
+    assert (run / "results.jsonl").is_file()
+    grid._evaluate_twins(run, encoder, "en-en~trans=pieces")
+    assert RunFolder(run, "evaluate", resume=True).finished
 
 
 def test_pretraining_is_lenient_like_fine_tuning(files, monkeypatch):

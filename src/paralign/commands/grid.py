@@ -341,5 +341,5 @@ def _finetune(
 
 
 def _evaluate_twins(run: Path, encoder: Path, pair: str) -> None:
-    if not (run / "results.jsonl").is_file():
+    if not ((run / "results.jsonl").is_file() and RunFolder(run, "evaluate", resume=True).finished):
         run_recorded(evaluate, model=str(encoder), task="twins", data=[pair], out=run, quiet=True)
