@@ -74,6 +74,23 @@ def test_the_orthogonal_map_is_a_rotation_and_the_linear_one_is_least_squares(en
     assert np.abs(free.numpy() - right).max() < 0.01
 
 
+def test_cosines_are_measured_on_a_sample_of_the_first_windows_that_keeps_no_others_alive(encoder, monkeypatch):
+    texts, width = [" ".join("abcd")] * 20, encoder.width
+    links = [[(0, 0), (1, 1), (2, 2), (3, 3)]] * len(texts)
+    measured = []
+    cosine = torch.nn.functional.cosine_similarity
+    monkeypatch.setattr(linear_map, "WordVectors", RotatedVectors(rotation(width), 0.3))
+    for name, value in (("_WINDOW", 5), ("_SAMPLE", 3), ("_SAMPLED_WINDOWS", 2)):
+        monkeypatch.setattr(linear_map, name, value)
+    cat = torch.cat
+    monkeypatch.setattr(torch, "cat", lambda parts: measured.append(parts) or cat(parts))
+    _, facts = fit_map(encoder, zip(texts, texts, strict=True), links, layer=2)
+    assert facts["words"] == 80
+    assert [[part.untyped_storage().nbytes() for part in side] for side in measured] == [[3 * width * 8] * 2] * 2
+    x, y = (cat(parts) for parts in measured)
+    assert facts["before"] == float(cosine(x, y).mean())
+
+
 def test_a_map_is_applied_to_its_language_and_layer_only(make_encoder):
     encoder = make_encoder().eval()
 

@@ -29,6 +29,8 @@ _WINDOW = 2_000
 """Sentence pairs that are encoded at once, sorted by length."""
 _SAMPLE = 200
 """Linked words of each window on which the cosines are measured."""
+_SAMPLED_WINDOWS = 100
+"""Number of windows on which the cosines are measured, the first ones."""
 
 
 @dataclass(frozen=True)
@@ -138,12 +140,15 @@ def fit_map(
         raise UserError(f"unknown kind of map {kind!r}", hint=" or ".join(KINDS))
     d = encoder.width
     gram, cross = (torch.zeros(d, d, dtype=torch.float64) for _ in range(2))
-    count, samples = 0, []
+    count = 0
+    samples: list[tuple[Tensor, Tensor]] = []
     for x, y in _linked_vectors(encoder, zip(pairs, links, strict=True), layer, tokenized, languages):
-        gram += x.T @ x
+        if kind == "linear":
+            gram += x.T @ x
         cross += x.T @ y
         count += len(x)
-        samples.append((x[:_SAMPLE], y[:_SAMPLE]))
+        if len(samples) < _SAMPLED_WINDOWS:
+            samples.append((x[:_SAMPLE].clone(), y[:_SAMPLE].clone()))  # views would keep the whole window
     if count < d:
         message = f"{count:,} linked words are fewer than the {d} dimensions of a vector"
         raise UserError(message, hint="give more pairs")
