@@ -25,6 +25,7 @@ __all__ = [
     "difference",
     "dump_toml",
     "find_class",
+    "fixed_settings",
     "load_named_toml",
     "load_toml",
     "merge",
@@ -340,6 +341,22 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "")
         elif a != b:
             out.append(f"{prefix}{key} was {a!r}, now {b!r}")
     return ", ".join(out)
+
+
+def fixed_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that must not change when a run is resumed: all but the interval between checkpoints.
+
+    Args:
+        settings: settings of training, at the top level or in the section ``training``.
+
+    >>> fixed_settings({"training": {"batch": 8, "checkpoint_every": 500}})
+    {'training': {'batch': 8}}
+    """
+    kept = {key: value for key, value in settings.items() if key != "checkpoint_every"}
+    return {
+        key: fixed_settings(value) if key == "training" and isinstance(value, Mapping) else value
+        for key, value in kept.items()
+    }
 
 
 def find_class(kind: str, name: str, table: Mapping[str, str], base: type[T]) -> type[T]:

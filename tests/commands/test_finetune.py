@@ -68,17 +68,19 @@ def test_rows_record_settings_that_are_not_defaults(base, tmp_path):
 def test_a_run_is_not_resumed_in_another_precision(command, base, tmp_path):
     of_task = {"task": "pos", "train": "en=smallworld:0-60", "eval": "en=smallworld:60-70"}
     given = of_task if command == "finetune" else {"pairs": "en-de=smallworld:0-60", "recipe": "tlm-mini"}
-    sets = ["training.batch=8", "training.steps=4", "training.checkpoint_every=2"]
+    sets = ["training.batch=8", "training.steps=4"]
 
-    def run(precision, **more):
-        getattr(paralign, command)(str(base), out=tmp_path / "run", quiet=True, **given, **more,
-                                   overrides=[*sets, f"training.precision={precision}"])  # fmt: skip
+    def run(precision, every=2, **more):
+        changing = [f"training.precision={precision}", f"training.checkpoint_every={every}"]
+        getattr(paralign, command)(
+            str(base), out=tmp_path / "run", quiet=True, **given, **more, overrides=[*sets, *changing]
+        )
 
     with stopped_at(2):
         run("fp32")
     with pytest.raises(UserError, match=r"training\.precision was 'fp32', now 'bf16'"):
         run("bf16", resume=True)
-    run("fp32", resume=True)
+    run("fp32", every=3, resume=True)  # decides nothing
 
 
 def test_a_run_interrupted_before_its_end_keeps_its_facts(base, tmp_path):

@@ -32,6 +32,8 @@ class FinetuneTraining(TrainingConfig):
     """Number of passes over the data; ignored if ``steps`` is set."""
     learning_rate: float = Field(default=5e-5, gt=0)
     """Peak learning rate of the linear schedule."""
+    checkpoint_every: int = Field(default=5000, ge=1)
+    """Number of steps between checkpoints."""
 
 
 class FinetuneConfig(Config):

@@ -16,7 +16,7 @@ from dataclasses import asdict, is_dataclass
 from pathlib import Path, PurePath
 from typing import Any, Self
 
-from paralign.config import difference, dump_toml, load_toml
+from paralign.config import difference, dump_toml, fixed_settings, load_toml
 from paralign.console import is_command_line, is_main_process
 from paralign.digests import DAMAGED, check_schema, digested, file_digest, read_object
 from paralign.errors import UserError
@@ -118,7 +118,7 @@ class RunFolder:
         if before:
             now = tomllib.loads(dump_toml(settings))
             same = {key: value for key, value in before.items() if key in now}
-            if changed := difference(_movable(same), _movable(now)):
+            if changed := difference(_movable(fixed_settings(same)), _movable(fixed_settings(now))):
                 message = f"settings differ from those the run began with: {changed}"
                 raise UserError(message, where=path, hint="resume with those settings, or use another --out")
 

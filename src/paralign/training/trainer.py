@@ -16,7 +16,7 @@ from accelerate.state import AcceleratorState
 from torch import Tensor
 
 from paralign.batches.views import Batch
-from paralign.config import difference
+from paralign.config import difference, fixed_settings
 from paralign.console import echo
 from paralign.device import disconnect_at_exit, keep_memory, only_cpu, trim_memory
 from paralign.encoder.hf import checkpoint_gradients, compile_layers
@@ -260,7 +260,7 @@ class Trainer:
                 where=newest,
                 hint="start a new run with another --out",
             )
-        changed = difference(state["settings"], self.settings)
+        changed = difference(fixed_settings(state["settings"]), fixed_settings(self.settings))
         if changed:
             hint = "resume with the same settings, or start a new run with another --out"
             raise UserError(f"settings differ from those the run began with: {changed}", where=newest, hint=hint)
