@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 
 from paralign import folders
 from paralign.errors import UserError
-from paralign.folders import atomic_file, atomic_folder
+from paralign.folders import atomic_file, atomic_files, atomic_folder
 from paralign.formats.streams import open_output
 from paralign.resumable import ResumableFiles
 
@@ -72,6 +72,19 @@ def test_an_existing_folder_is_refused_or_replaced(tmp_path):
         (folder / "second").write_text("2")
     assert names(tmp_path) == ["out"]
     assert names(tmp_path / "out") == ["second"]
+
+
+def test_a_folder_that_appears_during_the_writing_is_refused_and_kept(tmp_path):
+    def write():
+        with atomic_folder(tmp_path / "out") as folder:
+            (folder / "mine").write_text("1")
+            (tmp_path / "out").mkdir()
+            (tmp_path / "out" / "other").write_text("2")
+
+    with pytest.raises(UserError, match="out: already exists"):
+        write()
+    assert names(tmp_path) == ["out"]
+    assert names(tmp_path / "out") == ["other"]
 
 
 def test_what_a_killed_process_left_is_removed_and_files_of_the_user_are_not(tmp_path):
@@ -265,6 +278,37 @@ def test_a_full_disk_leaves_the_older_file_and_names_it(tmp_path, monkeypatch):
         out.write(b"new")
     assert (tmp_path / "a").read_text() == "old"
     assert names(tmp_path) == ["a"]
+
+
+def _resumable(paths):
+    with ResumableFiles(paths, None) as out:
+        out.write([b"1", b"2"], 1)
+
+
+def _atomic(paths):
+    with atomic_files(paths) as files:
+        for file in files:
+            file.write(b"new")
+
+
+@pytest.mark.parametrize("on_full_disk", ["a", "b"])
+@pytest.mark.parametrize("write", [_resumable, _atomic])
+def test_of_several_files_none_is_changed_on_a_full_disk(tmp_path, monkeypatch, write, on_full_disk):
+    paths = [tmp_path / "a", tmp_path / "b"]
+    for path in paths:
+        path.write_text("old")
+    fsync = os.fsync
+
+    def full_for_one(file):
+        if os.path.samestat(os.fstat(file), (tmp_path / f".{on_full_disk}.part").stat()):
+            full(file)
+        fsync(file)
+
+    monkeypatch.setattr("os.fsync", full_for_one)
+    with pytest.raises(UserError, match=rf"/{on_full_disk}: the disk is full \(free some space; nothing was changed"):
+        write(paths)
+    assert [path.read_text() for path in paths] == ["old", "old"]
+    assert names(tmp_path) == ["a", "b"]
 
 
 @pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="no /dev/full here")

@@ -7,8 +7,8 @@ import io
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import IO, Any
@@ -25,6 +25,7 @@ __all__ = [
     "OutputFile",
     "acquire",
     "atomic_file",
+    "atomic_files",
     "atomic_folder",
     "check_can_create",
     "check_new_folder",
@@ -62,8 +63,8 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
         The temporary folder to write to.
 
     Raises:
-        UserError: if ``path`` exists and ``replace`` is off, another process is writing it, or the disk is full or not
-            writable.
+        UserError: if ``path`` exists before or after the writing and ``replace`` is off, another process is writing it,
+            or the disk is full or not writable.
     """
     if not replace:
         check_new_folder(path)
@@ -89,6 +90,8 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
             for file in (*part.rglob("*"), part):
                 _make_readable(file, part)
                 flush(file)
+            if not replace:
+                check_new_folder(path)  # it may have been created during the writing
             if path.exists():
                 shutil.rmtree(old, ignore_errors=True)
                 path.rename(old)
@@ -131,6 +134,27 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
         if error.filename == str(path) and (reason := FULL.get(error.errno or 0)):
             raise UserError(reason, where=path, hint="free some space; nothing was changed") from error
         raise
+
+
+@contextmanager
+def atomic_files(paths: Sequence[Path]) -> Iterator[list[IO[bytes]]]:
+    """Write several files as :func:`atomic_file`; they appear when all of them are on disk.
+
+    Args:
+        paths: the files to write; their folders must exist.
+
+    Yields:
+        The temporary files, open for writing bytes.
+
+    Raises:
+        UserError: if a folder is not writable, or the disk is full.
+    """
+    with ExitStack() as stack:
+        files = [stack.enter_context(atomic_file(path)) for path in paths]
+        yield files
+        for path, file in zip(paths, files, strict=True):
+            if not is_special(path):
+                sync(file)
 
 
 @contextmanager

@@ -147,7 +147,8 @@ class ResumableFiles:
             raise failed
 
     def _publish(self) -> None:
-        for file, part, target in zip(self._files, self._parts, self._targets, strict=True):
+        for file in self._files:  # all before the first is renamed: on a full disk, nothing is changed
             sync(file)
+        for part, target in zip(self._parts, self._targets, strict=True):
             part.replace(target)
             flush(target.parent)

@@ -234,6 +234,19 @@ def test_learning_from_the_first_pairs_is_training_on_them_and_loading(tmp_path)
     assert [name for name in names(tmp_path) if name.startswith(".")] == []
 
 
+def test_a_folder_that_appears_meanwhile_is_not_written_to(tmp_path, monkeypatch):
+    spec, learn = write(tmp_path / "a.tsv", toy(40)), streaming._learn
+
+    def learn_while_another_writes(*given):
+        learn(*given)
+        (tmp_path / "kept").mkdir()
+
+    monkeypatch.setattr(streaming, "_learn", learn_while_another_writes)
+    with pytest.raises(UserError, match="kept: already exists"):
+        stream(spec, tmp_path / "out", learn_from=40, save=tmp_path / "kept")
+    assert names(tmp_path / "kept") == []
+
+
 def stop_after(monkeypatch, calls):
     """Stop like Ctrl-C when a block is aligned for the n-th time; return the number of pairs that were aligned."""
     links, seen = WordAligner.links, []

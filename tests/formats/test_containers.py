@@ -5,6 +5,7 @@ import io
 import json
 import zipfile
 from collections import Counter
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -365,6 +366,19 @@ def test_every_format_gives_back_what_was_written(tmp_path_factory, pairs):
         assert found == pairs
         before = before or found
     ElementTree.fromstring((folder / "b.tmx").read_bytes())
+
+
+def test_line_aligned_files_appear_together(tmp_path, monkeypatch):
+    write_lines(tmp_path / "a.tsv", ["x\ty"])
+    replace, seen = Path.replace, []
+
+    def look(part, target):
+        seen.append(sorted(path.name for path in tmp_path.glob(".*.part") if not path.stat().st_size))
+        return replace(part, target)
+
+    monkeypatch.setattr(Path, "replace", look)
+    convert_corpus([f"en-de={tmp_path / 'a.tsv'}"], f"{tmp_path / 'b.en'},{tmp_path / 'b.de'}", quiet=True)
+    assert seen == [[], []]  # both were written before the first one was renamed
 
 
 def test_text_with_bars_is_not_written_as_tsv(tmp_path):

@@ -24,7 +24,7 @@ from paralign.config import merge
 from paralign.console import echo, echo_dropped
 from paralign.digests import file_digest
 from paralign.errors import UserError
-from paralign.folders import check_outputs
+from paralign.folders import atomic_folder, check_outputs
 from paralign.formats.streams import compressed, standard_bytes
 from paralign.ragged import batched
 from paralign.resumable import ResumableFiles
@@ -159,7 +159,8 @@ def align_stream(
             shutil.rmtree(learned, ignore_errors=True)
         raise
     if learn_from is not None and save is not None:
-        shutil.move(learned, save)
+        with atomic_folder(Path(save)) as saved:
+            shutil.copytree(learned, saved, dirs_exist_ok=True)
     shutil.rmtree(learned, ignore_errors=True)
     echo_dropped(dropped, "pairs", quiet=quiet)
     echo(f"{out}  ({count:,} pairs)", quiet=quiet)

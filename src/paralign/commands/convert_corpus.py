@@ -11,13 +11,13 @@ from pathlib import Path
 from paralign.commands.arguments import one_or_several
 from paralign.console import echo, echo_dropped, list_counts, progress_lines
 from paralign.errors import UserError
-from paralign.folders import check_outputs
+from paralign.folders import atomic_files, check_outputs
 from paralign.formats.delimited import check_tsv_text, to_tsv_lines
 from paralign.formats.item_errors import ItemError, check_length, raise_or_drop
 from paralign.formats.items import Pair
 from paralign.formats.json_lines import to_json_lines
 from paralign.formats.lines import MAX_LINE, write_lines
-from paralign.formats.streams import open_output, uncompressed_name
+from paralign.formats.streams import compressed, uncompressed_name
 from paralign.formats.tmx import to_tmx_lines
 from paralign.sources.readers import read_pairs
 from paralign.sources.specs import PairSpec, check_endings, expand_home, input_files, parse_pairs
@@ -126,8 +126,10 @@ def _check_readable(pair: Pair, to_lines: Lines | None, languages: tuple[str, st
 
 
 def _write_line_aligned(files: Sequence[Path], pairs: Iterable[tuple[str, str]]) -> None:
-    with ExitStack() as stack:
-        sides = [stack.enter_context(open_output(file)) for file in files]
+    with atomic_files(files) as outputs, ExitStack() as stack:
+        sides = [
+            stack.enter_context(compressed(output, file.suffix)) for output, file in zip(outputs, files, strict=True)
+        ]
         for texts in pairs:
             for side, text in zip(sides, texts, strict=True):
                 side.write(f"{text}\n".encode())

@@ -12,7 +12,7 @@ from paralign.config import merge, parse_override
 from paralign.console import echo, echo_dropped
 from paralign.device import best_device
 from paralign.encoder import Encoder
-from paralign.folders import atomic_file, check_outputs, is_special
+from paralign.folders import atomic_files, check_outputs, is_special
 from paralign.formats.streams import standard_bytes
 from paralign.runs.inputs import files_read
 from paralign.runs.measure import echo_truncated
@@ -80,9 +80,9 @@ def predict(
             written = []
         elif not special:
             check_outputs(written, inputs, force=force)
-        for final in written:
-            with atomic_file(final) as output:
-                output.write((Path(folder) / final.name).read_bytes())
+        with atomic_files(written) as files:
+            for final, part in zip(written, files, strict=True):
+                part.write((Path(folder) / final.name).read_bytes())
     echo_truncated(task_instance, data, set(), quiet)
     for file in written:
         echo(str(file), quiet=quiet)
