@@ -80,15 +80,20 @@ class Measurement(Config):
 
     schema_: int = Field(default=SCHEMA, alias="schema")
     task: str
+    """Name of the task."""
     dataset: str
+    """Name of the test set."""
     split: str = "test"
     train: str | None = None
     """Languages the head was trained on; ``None`` for tasks without training."""
     language: str
+    """Language of the test set."""
     metric: str
     value: Value
     n: int
+    """Number of test items."""
     seeds: Seeds = Seeds()
+    """Seeds of pretraining, alignment and fine-tuning."""
     model: str
     """Name or path of the encoder, as the user gave it."""
     model_hash: str
@@ -97,6 +102,7 @@ class Measurement(Config):
     run: str
     """Name of the run."""
     where: Where = Where()
+    """Layer, pooling and direction of the vectors that were compared."""
     settings: dict[str, Any] = Field(default_factory=dict)
     items: str | None = None
     items_digest: str | None = None

@@ -76,7 +76,7 @@ def _sides(batch: Batch, view: View) -> _Sides:
 def self_labeled_links(
     first: Tensor, second: Tensor, inside: tuple[Tensor, Tensor], *, smoothing: float, iterations: int, rounds: int
 ) -> Tensor:
-    """Return the links of an optimal transport plan between pieces, by iterative matching.
+    """Return the links of an optimal transport plan between pieces, by iterative matching (XLM-Align, Chi et al. 2021).
 
     Args:
         first: states of the first sentences. Shape: [B, n, d].
@@ -96,7 +96,7 @@ def self_labeled_links(
 
 
 def pointer_loss(scores: Tensor, inside: Tensor, links: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the cross-entropy of pointers at linked pieces.
+    """Return the cross-entropy of pointers at linked pieces (XLM-Align, Chi et al. 2021).
 
     Args:
         scores: q·k / √d of masked pieces and the pieces of the other sentence. Shape: [M, m].

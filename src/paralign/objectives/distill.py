@@ -39,7 +39,7 @@ class DistillConfig(LayerConfig):
 
 
 def distillation_loss(pivot: Tensor, other: Tensor, teacher: Tensor) -> Tensor:
-    """Return ‖s(x) − t(x)‖² + ‖s(y) − t(x)‖², means over dimensions.
+    """Return ‖s(x) − t(x)‖² + ‖s(y) − t(x)‖², means over dimensions (Reimers and Gurevych 2020, equation 1).
 
     Args:
         pivot: the student's vectors of sentences x in the pivot language. Shape: [n, d].

@@ -43,13 +43,15 @@ def in_batch_loss(
 ) -> Tensor:
     """Return the additive-margin softmax loss of translations within a batch, in both directions.
 
+    The loss of LaBSE (Feng et al. 2022), of Yang et al. 2019. Vectors are normalized here.
+
     Args:
         first: vectors of the first sentences. Shape: [n, d].
         second: vectors of their translations. Shape: [n, d].
         temperature: divides the cosines.
         margin: subtracted from the cosine of translations.
-        excluded: which pairs of a first and a second sentence are not negatives; the diagonal has no effect.
-            Shape: [n, n].
+        excluded: bool, which pairs of a first and a second sentence are not negatives; the diagonal has no effect.
+            None: all others are negatives. Shape: [n, n].
 
     Returns:
         The loss of each pair, the mean of both directions, of shape [n].

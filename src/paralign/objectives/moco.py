@@ -56,10 +56,10 @@ def contrastive_loss(
     positive_in_denominator: bool = True,
     excluded: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Return the InfoNCE loss of queries against their positives and the keys of the queue (equation 3).
+    """Return the InfoNCE loss of queries against their positives and the keys of a queue (PPA, Pan et al. 2021, eq. 3).
 
     Args:
-        queries: Shape: [B, p].
+        queries: vectors of the queries, normalized by the caller: similarities are dot products. Shape: [B, p].
         keys: the positive of each query. Shape: [B, p].
         queue: the negatives. Shape: [K, p].
         temperature: divides the similarities.

@@ -102,6 +102,8 @@ def alignment_probabilities(
 ) -> tuple[Tensor, Tensor]:
     """Return softmaxes of dot products, over the second sentence and over the first.
 
+    Those of awesome-align (Dou and Neubig 2021, section 2).
+
     Args:
         first: vectors of n units of the first sentences, padded. Shape: [B, n, d].
         second: vectors of m units of the second sentences, padded. Shape: [B, m, d].
