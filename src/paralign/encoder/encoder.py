@@ -60,6 +60,8 @@ class Encoder(EncodesText, nn.Module):
                 where=name or None,
                 hint="use the tokenizer that was saved with the model",
             )
+        self.in_checkpoints = True
+        """Whether checkpoints of training contain its weights."""
         self.model = model
         self.train(model.training)  # a module begins in training mode, a loaded model does not
         self.tokenizer = tokenizer

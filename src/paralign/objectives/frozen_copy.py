@@ -17,7 +17,7 @@ def frozen_copy(encoder: Encoder) -> Encoder:
     """Return a copy of an encoder without vocabulary head, whose weights get no gradient and must not be changed.
 
     Objectives that are created for the same encoder before it is trained get the same copy, so that a run holds one,
-    however many of them it combines.
+    however many of them it combines. Checkpoints do not contain it: a run is resumed with the same encoder only.
 
     Args:
         encoder: the encoder that will be trained.
@@ -26,6 +26,7 @@ def frozen_copy(encoder: Encoder) -> Encoder:
     copy = known() if known is not None else None
     if copy is None or not _equal(copy, encoder):
         copy = encoder.copy_without_head()
+        copy.in_checkpoints = False
         _copies[encoder] = ref(copy)
     return copy
 

@@ -47,10 +47,19 @@ def _moments(optimizer: optim.Optimizer) -> dict[str, Tensor]:
     return {f"{i}.{name}": whole(value.detach()).cpu() for i, entry in state.items() for name, value in entry.items()}
 
 
+def _left_out(module: nn.Module) -> tuple[str, ...]:
+    """Return the prefixes of the names of what is not stored: the initial encoder, which a resumed run has loaded."""
+    parts = module.named_modules(remove_duplicate=False)
+    return tuple(f"{name}." for name, part in parts if not getattr(part, "in_checkpoints", True))
+
+
 def _unshared(module: nn.Module) -> dict[str, Tensor]:
     out: dict[str, Tensor] = {}
     seen: set[tuple[int, int]] = set()
+    left_out = _left_out(module)
     for name, value in module.state_dict(keep_vars=True).items():
+        if name.startswith(left_out):
+            continue
         # A process may hold no part of a sharded weight; then only the parameter itself identifies it.
         storage = (id(value) if isinstance(value, DTensor) else value.data_ptr(), value.numel())
         if value.numel() and storage in seen:
@@ -224,6 +233,8 @@ def _load_weights(checkpoint: Path, module: nn.Module, prefix: str = "") -> None
     except (OSError, SafetensorError) as error:
         raise _damaged(checkpoint) from error
     stored = {name.removeprefix(prefix): value for name, value in stored.items() if name.startswith(prefix)}
+    left_out = _left_out(module)  # earlier checkpoints contain it
+    stored = {name: value for name, value in stored.items() if not name.startswith(left_out)}
     current = _unshared(module)
     if set(stored) != set(current) or any(stored[name].shape != current[name].shape for name in stored):
         hint = "resume with the same model and objectives, or start a new run with another --out"
