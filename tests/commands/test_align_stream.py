@@ -101,6 +101,26 @@ def test_a_part_without_pairs_is_a_compressed_file_too(tmp_path, kept, suffix, u
     assert (tmp_path / "plain").read_bytes() == b""
 
 
+def test_standard_output_without_bytes_is_refused_before_an_aligner_is_loaded(kept, monkeypatch):
+    """As in a notebook."""
+
+    def loaded(*_, **__):
+        raise AssertionError("an aligner was loaded")
+
+    monkeypatch.setattr(streaming, "make_aligner", loaded)
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    with pytest.raises(UserError, match=r"^standard output takes no bytes here.*\(give the name of a file\)$"):
+        stream("en-de=smallworld:0-9", "-", load=kept)
+
+
+@pytest.mark.parametrize("pair", [("w1 w2", "W1x W2x"), (["w1"], "W1x"), ("w1", ["W1x"])])
+def test_links_are_those_of_words_not_of_characters(pair, kept):
+    aligner = WordAligner.load(kept)
+    hint = r"pair 1: a sentence is a text, not a list of words \(give lists of words, or texts to align_many\)"
+    with pytest.raises(UserError, match=hint):
+        aligner.links([(["w1"], ["W1x"]), pair])
+
+
 def test_lines_that_are_dropped_at_the_end_of_standard_input_have_a_line(tmp_path, kept, monkeypatch):
     data = b"bad \xff\tx\nw1 w2\tW1x W2x\nno tab\nw1\tW1x\nlast \xff\tx\nno tab\n"
     words = ["words", "--pairs", "en-de=-", "--lenient", "--quiet", "--out", str(tmp_path / "out")]

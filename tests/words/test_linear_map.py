@@ -107,6 +107,25 @@ def test_a_map_is_applied_to_its_language_and_layer_only(make_encoder):
     assert np.array_equal(lower, plain[1])
 
 
+@pytest.mark.parametrize(("layer", "number"), [(-1, 3), (0.67, 2), (1.0, 3), (1, 1), (np.int64(1), 1)], ids=repr)
+@pytest.mark.parametrize("language", ["de", "German", "ger"])
+def test_a_map_takes_layers_and_languages_as_an_encoder_does(layer, number, language, make_encoder):
+    encoder = make_encoder("bert:3x32").eval()
+    plain = {n: encoder.encode(TEXTS[:5], "de", layer=n) for n in range(4)}
+    encoder.use_map(language, layer, 2 * torch.eye(encoder.width))
+    for n, vectors in plain.items():
+        for name in ("de", "German"):
+            np.testing.assert_allclose(
+                encoder.encode(TEXTS[:5], name, layer=n), (2 if n == number else 1) * vectors, atol=1e-5
+            )
+        assert np.array_equal(encoder.encode(TEXTS[:5], "en", layer=n), vectors)
+
+
+def test_a_map_of_a_layer_that_does_not_exist_is_refused(encoder):
+    with pytest.raises(UserError, match=r"there is no layer 3 \(layers are 0 \(embeddings\) to 2"):
+        encoder.use_map("de", 3, torch.eye(encoder.width))
+
+
 def test_linked_words_become_more_similar_and_results_record_the_map(base, tmp_path):
     made = paralign.make_map(str(base), pairs="en-de=smallworld:0-300", out=tmp_path / "map", quiet=True)
     assert made.facts["after"] > made.facts["before"]

@@ -193,6 +193,8 @@ def _check_options(
         raise UserError("--part needs --load", hint=hint)
     if to_stdout and load is None:
         raise UserError("--out - needs --load", hint="train an aligner with --save first, or name a file")
+    if to_stdout:
+        standard_bytes("stdout")  # before anything is loaded
     if load is None and learn_from is None:
         raise UserError("there is no trained aligner", hint="add --load or --learn-from")
     if to_stdout and posteriors is not None:
