@@ -111,8 +111,9 @@ def test_dropout_of_attention_is_measured_in_both_ways(base, capsys, monkeypatch
         (length, way) for length in ("5", "9") for way in ("PyTorch", "paralign")
     }
     monkeypatch.setattr("paralign.encoder.dropout._FAMILIES", ())
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit, match=r"^2$"):
         importlib.import_module("attention_dropout").main(given)
+    assert f"{base} is not an encoder with the attention of BERT\n" in capsys.readouterr().err
 
 
 def test_both_ways_to_similarity_agree(base, capsys):

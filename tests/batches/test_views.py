@@ -173,7 +173,7 @@ def test_whole_words_are_selected_whole_and_as_often_as_pieces(store, encoder):
     config = ViewsConfig(mask_probability=0.3, whole_words=True)
     everything = np.arange(len(store))
     count = total = several = 0
-    for name, sides in (("joint", 2), ("text", 1)):
+    for name in ("joint", "text"):
         view = batch_of(store, encoder, everything, config=config).view(name)
         masked = np.zeros(len(view.ids), bool)
         masked[view.masked] = True
@@ -186,7 +186,6 @@ def test_whole_words_are_selected_whole_and_as_often_as_pieces(store, encoder):
                 if piece.startswith("##"):  # of the same word as the piece before, in text without hyphens
                     several += hit[place]
                     assert hit[place] == hit[place - 1]
-        assert sides in (1, 2)
     assert several > 20
     assert abs(count / total - 0.3) < 0.02
 

@@ -102,7 +102,7 @@ def test_pairs_that_the_files_of_the_demo_cannot_have_are_counted(tmp_path, quic
 
 
 def test_an_encoder_that_cannot_be_loaded_leaves_nothing_behind(tmp_path, quick):
-    with pytest.raises(UserError):
+    with pytest.raises(UserError, match=r"no config\.json in the model folder"):
         own.demo_own_pairs(
             tmp_path / "out", [write(tmp_path / "de.tsv", "de", range(300))], model=str(tmp_path), quiet=True
         )

@@ -138,18 +138,18 @@ def test_items_without_denominator_are_passed_over():
 
 
 @pytest.mark.parametrize(
-    ("treated", "control", "resamples"),
+    ("treated", "control", "resamples", "message"),
     [
-        (np.ones((3, 2)), np.ones((4, 2)), 10),
-        (np.ones((0, 2)), np.ones((0, 2)), 10),
-        (np.ones((3, 3)), np.ones((3, 3)), 10),
-        (np.ones((0, 3, 2)), np.ones((3, 2)), 10),
-        (np.ones((3, 2)), np.ones((3, 2)), 0),
+        ((3, 2), (4, 2), 10, "not the same items: 3 treated, 4 control"),
+        ((0, 2), (0, 2), 10, "not the same items: 0 treated, 0 control"),
+        ((3, 3), (3, 3), 10, r"must be \[n, 2\] or \[seeds, n, 2\], not \[3, 3\]"),
+        ((0, 3, 2), (3, 2), 10, r"not \[0, 3, 2\]"),
+        ((3, 2), (3, 2), 0, "at least one test set and one resample"),
     ],
 )
-def test_what_cannot_be_compared_is_refused(treated, control, resamples):
-    with pytest.raises(ValueError, match=r"items|resample"):
-        paired_bootstrap(treated, control, resamples)
+def test_what_cannot_be_compared_is_refused(treated, control, resamples, message):
+    with pytest.raises(ValueError, match=message):
+        paired_bootstrap(np.ones(treated), np.ones(control), resamples)
 
 
 def correlated(n=300, noise=1.0, seed=0):

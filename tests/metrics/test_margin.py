@@ -120,12 +120,17 @@ def test_nearest_first_and_no_more_than_there_are():
 
 
 @pytest.mark.parametrize(
-    ("a", "b", "settings"),
-    [((3, 2), (3, 4), {}), ((3,), (3, 2), {}), ((3, 2), (3, 2), {"k": 0}), ((3, 2), (3, 2), {"margin": "log"}),
-     ((3, 2), (3, 2), {"strategy": "best"})],
-)  # fmt: skip
-def test_refuses(a, b, settings):
-    with pytest.raises(ValueError, match=r"dimensions|vectors|at least 1|unknown"):
+    ("a", "b", "settings", "message"),
+    [
+        ((3, 2), (3, 4), {}, "vectors of 2 and 4 dimensions cannot be compared"),
+        ((3,), (3, 2), {}, r"vectors must be \[n, d\], not \[3\]"),
+        ((3, 2), (3, 2), {"k": 0}, "k must be at least 1, not 0"),
+        ((3, 2), (3, 2), {"margin": "log"}, "unknown margin 'log'"),
+        ((3, 2), (3, 2), {"strategy": "best"}, "or strategy 'best'"),
+    ],
+)
+def test_refuses(a, b, settings, message):
+    with pytest.raises(ValueError, match=message):
         mine(np.ones(a), np.ones(b), **settings)
 
 

@@ -90,8 +90,14 @@ def test_identity_is_perfect_and_nothing_is_empty():
 
 
 @pytest.mark.parametrize(
-    ("a", "b", "k"), [((3, 2), (4, 2), None), ((3, 2), (3, 4), None), ((3,), (3,), None), ((3, 2), (3, 2), 0)]
+    ("a", "b", "k", "message"),
+    [
+        ((3, 2), (4, 2), None, r"the shapes are \[3, 2\] and \[4, 2\]"),
+        ((3, 2), (3, 4), None, r"the shapes are \[3, 2\] and \[3, 4\]"),
+        ((3,), (3,), None, r"vectors must be \[n, d\], not \[3\]"),
+        ((3, 2), (3, 2), 0, "csls_k must be at least 1, not 0"),
+    ],
 )
-def test_refuses_what_does_not_pair(a, b, k):
-    with pytest.raises(ValueError, match=r"shapes|vectors|csls_k"):
+def test_refuses_what_does_not_pair(a, b, k, message):
+    with pytest.raises(ValueError, match=message):
         retrieve(np.ones(a), np.ones(b), csls_k=k)

@@ -130,7 +130,7 @@ def test_a_seed_that_fails_keeps_its_log(base, tmp_path):
         nli(base, tmp_path / "run", **given)
     assert "not finite" in (tmp_path / "run" / "seed-0" / "log.jsonl").read_text()
     shutil.rmtree(tmp_path / "run")
-    with pytest.raises(UserError):
+    with pytest.raises(UserError, match=r"training\.batch = 7 is not divisible by 1 processes x 2"):
         nli(base, tmp_path / "run", overrides=["training.batch=7", "training.accumulate=2"])
     assert not (tmp_path / "run").exists()
 

@@ -1,4 +1,4 @@
-"""Slices, accumulation and processes change neither losses, gradients nor metrics of any registered objective."""
+"""Slices and processes change neither losses nor gradients of any registered objective; slices change no metric."""
 
 import copy
 
