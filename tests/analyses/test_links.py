@@ -1,5 +1,6 @@
 """``analyze links``: facts about links and their comparison by hand, and the figure."""
 
+import io
 import json
 import re
 import shutil
@@ -50,6 +51,24 @@ def test_scores_and_agreement_by_hand(files):
     assert (first["links"], first["pairs"], first["agreement"]) == (5, 3, None)
     assert second["agreement"] == pytest.approx(3 / 5)  # 0-0, 2-2 and 0-0 of 5 and 5 links
     assert second["unlinked"] == pytest.approx([3 / 8, 4 / 8])
+
+
+def test_equal_links_of_two_aligners_have_rows_of_their_own(files):
+    (files / "copy").write_bytes((files / "first").read_bytes())
+    rows = analyze(files, "first", "copy", gold=files / "gold")
+    written = [(row.settings["system"], row.metric) for row in read_results(files / "run")]
+    assert written == [(row.settings["system"], row.metric) for row in rows]
+    assert {system for system, _ in written} == {"first", "copy"}
+
+
+def test_links_from_standard_input(files, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO((files / "first").read_bytes())))
+    rows = paralign.analyze_links(["first=-"], pairs=f"en-de={files}/text.tsv", out=files / "piped",
+                                  gold=files / "gold", tokenized=True, quiet=True)  # fmt: skip
+    same = analyze(files, "first", gold=files / "gold")
+    assert [(row.metric, row.value, row.model_hash) for row in rows] == [
+        (row.metric, row.value, row.model_hash) for row in same
+    ]
 
 
 def flipped_and_one_based(path):

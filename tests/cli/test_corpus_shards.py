@@ -237,6 +237,16 @@ def test_a_plan_without_shards_is_replaced_when_the_text_is_corrected(texts, bas
     assert build(command, tmp_path / "corpus") == 0
 
 
+def test_the_plan_of_a_shard_that_is_being_built_is_not_replaced(words, tmp_path, capsys):
+    out = tmp_path / "corpus"
+    build_shards(words, out, 1)
+    (out / "shards/0001").rename(out / "shards/.0001.part")
+    before = files_of(out)
+    assert build([*words, "--set", "data.min_pieces=3"], out, "--shards", "3", "--workers", "0") == 2
+    assert "filter.min_pieces was 2, now 3" in said(capsys)
+    assert files_of(out) == before
+
+
 def test_a_full_disk_leaves_the_other_shards(words, whole, tmp_path, capsys):
     out = tmp_path / "corpus"
     build_shards(words, out, 1)

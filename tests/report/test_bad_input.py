@@ -56,6 +56,22 @@ def test_names_of_the_other_files_are_checked_before_anything_is_written(run, tm
     assert (tmp_path / "r.html").exists() == (suffix != "md"), "files that are not written are not checked"
 
 
+@pytest.mark.parametrize("suffix", ["md", "csv", "figures.csv", "tex"])
+def test_files_that_are_not_of_a_report_are_not_replaced(run, tmp_path, suffix):
+    mine = tmp_path / f"r.{suffix}"
+    mine.write_text("mine")
+    message = refused([run], tmp_path / "r.html", latex=True)
+    assert message.startswith(
+        f"{mine}: already exists and is not part of a report: there is no r.html (choose another name"
+    )
+    assert mine.read_text() == "mine"
+    mine.unlink()
+    write_report([run], tmp_path / "r.html", latex=True)
+    written = mine.read_text()
+    write_report([run], tmp_path / "r.html", latex=True)  # its own files are replaced
+    assert mine.read_text() == written
+
+
 def test_no_folders(tmp_path):
     assert "no run folders" in refused([], tmp_path / "r.html")
 

@@ -11,7 +11,7 @@ from typing import Any
 from paralign.commands.arguments import one_or_several
 from paralign.commands.word_pairs import check_gold_options, read_gold_links, read_word_pairs, warn_of_tokens
 from paralign.console import echo, echo_dropped
-from paralign.digests import file_digest
+from paralign.digests import object_digest
 from paralign.errors import UserError
 from paralign.formats.links import GoldLinks, Link, read_text_links
 from paralign.metrics.alignment import alignment_items, alignment_score
@@ -37,6 +37,11 @@ class Aligned:
     agreement: float | None = None
     """F1 of these links and those of the first aligner. ``None`` for the first one."""
     rows: list[tuple[Measurement, Items | None]] = field(default_factory=list)
+
+    @property
+    def digest(self) -> str:
+        """Digest of name and links: aligners with equal links are different systems, and a pipe has no digest."""
+        return object_digest([self.name, [sorted(pair) for pair in self.links]])
 
 
 @one_or_several
@@ -208,7 +213,7 @@ def _rows(
                 value=ratio(items),
                 n=len(items),
                 model=str(aligned.path),
-                model_hash=file_digest(aligned.path),
+                model_hash=aligned.digest,
                 run=run,
                 settings={"system": aligned.name, "control": False},
             ),

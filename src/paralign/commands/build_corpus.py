@@ -209,7 +209,7 @@ class _ShardedCorpus:
 
         Args:
             one_shard: compare texts with those of an earlier plan only by size, and never replace the plan. Otherwise
-                texts are compared by content, and a plan with which no shard was built is replaced if it differs: the
+                texts are compared by content, and a plan with which no shard was begun is replaced if it differs: the
                 text may have been corrected.
         """
         request, texts = self.request, self.texts
@@ -228,7 +228,7 @@ class _ShardedCorpus:
                 plan.check(new(counts=False), self.out, digests=not one_shard)
                 return plan
             except UserError:
-                if one_shard or any((self.out / plan.folder(number)).exists() for number in range(1, plan.shards + 1)):
+                if one_shard or any((self.out / "shards").glob("*")):  # also one that is being built
                     raise
                 (self.out / PLAN).unlink(missing_ok=True)
         check_languages_or_warn(texts.specs, lenient=request.lenient, quiet=self.quiet)

@@ -74,8 +74,8 @@ def write_report(
 
     Raises:
         UserError: if ``out`` is not an HTML file in an existing folder, the name of another file is used for something
-            else, a folder is not a run, no run has results, figures or a log, ``control`` is unknown, or a table has
-            two controls.
+            else, or exists although ``out`` does not, a folder is not a run, no run has results, figures or a log,
+            ``control`` is unknown, or a table has two controls.
 
     >>> from pathlib import Path
     >>> from paralign.results import Measurement, write_results
@@ -132,7 +132,8 @@ def _check_out(out: Path, *, csv: bool, latex: bool, figures: bool) -> None:
     """Check that a page and the files next to it can be written.
 
     Raises:
-        UserError: if it is not an HTML file in an existing folder, or one of the names is used for something else.
+        UserError: if it is not an HTML file in an existing folder, or one of the names is used for something else, or
+            by a file that is not from an earlier report.
     """
     if out.is_dir():
         raise UserError("the report is a file, but this is a folder", where=out, hint=f"--out {out / 'report.html'}")
@@ -143,6 +144,10 @@ def _check_out(out: Path, *, csv: bool, latex: bool, figures: bool) -> None:
     for path in map(out.with_suffix, suffixes):
         if path.is_dir():
             raise UserError("the report writes a file of this name, but this is a folder", where=path, hint=_HINT)
+        if path.exists() and not out.exists():  # it is not that of an earlier report
+            raise UserError(
+                f"already exists and is not part of a report: there is no {out.name}", where=path, hint=_HINT
+            )
     folder = out.with_suffix(".figures")
     if figures and folder.exists() and not folder.is_dir():
         raise UserError("the report writes a folder of this name, but this is a file", where=folder, hint=_HINT)
