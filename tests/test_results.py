@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paralign import results
 from paralign.errors import UserError
-from paralign.results import Measurement, Seeds, Where, read_items, read_results, write_results
+from paralign.results import Measurement, Seeds, Where, check_results, read_items, read_results, write_results
 
 
 def row(**fields):
@@ -78,6 +79,30 @@ def test_a_rerun_replaces_its_own_rows_only(tmp_path):
     assert [r.value for r in rows] == [0.3, 0.2]
     assert [read_items(tmp_path, r).sum() for r in rows] == [24, 12]
     assert len(list((tmp_path / "items").iterdir())) == 2
+
+
+def test_an_interrupted_rerun_leaves_the_rows_with_their_items(tmp_path, monkeypatch):
+    write_results(tmp_path, [(row(value=0.1), ITEMS)])
+    (old,) = (tmp_path / "items").iterdir()
+    (tmp_path / "items" / "notes.npy").write_bytes(b"of the user")
+    write = results.atomic_file
+
+    def interrupted(path):
+        if path.name == "results.jsonl":
+            raise KeyboardInterrupt
+        return write(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(results, "atomic_file", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            write_results(tmp_path, [(row(value=0.3), ITEMS * 2)])
+    (before,) = check_results(tmp_path)
+    assert (before.value, read_items(tmp_path, before).tolist()) == (0.1, ITEMS.tolist())
+    write_results(tmp_path, [(row(value=0.5), ITEMS * 3)])
+    (after,) = check_results(tmp_path)
+    assert read_items(tmp_path, after).tolist() == (ITEMS * 3).tolist()
+    assert not old.exists()
+    assert sorted(path.name for path in (tmp_path / "items").iterdir()) == ["notes.npy", after.items.split("/")[1]]
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,11 @@ Every command that measures writes rows of this format, and reports read nothing
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import math
 import re
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -224,7 +225,8 @@ def check_results(run: Path) -> list[Measurement]:
 def write_results(run: Path, rows: Sequence[tuple[Measurement, Items | None]], *, fresh: bool = False) -> None:
     """Add measurements to ``run/results.jsonl``, replacing rows with the same key, and save their per-item scores.
 
-    The file is replaced atomically, so that a reader never sees half of it.
+    The file is replaced atomically, so that a reader never sees half of it. New scores of items get files of other
+    names, and files that no row refers to any more are removed at the end: at any time, rows and items fit together.
 
     Args:
         run: folder of the run; created if missing.
@@ -236,17 +238,24 @@ def write_results(run: Path, rows: Sequence[tuple[Measurement, Items | None]], *
     kept = {row.key(): row for row in read_results(path)} if path.exists() and not fresh else {}
     for row, items in rows:
         if items is not None:
+            array = io.BytesIO()
+            np.save(array, np.asarray(items, dtype=np.float32))
+            digest = hashlib.blake2b(array.getvalue(), digest_size=16).hexdigest()
             readable = re.sub(r"[^\w.-]", "_", f"{row.task}-{row.language}-{row.metric}")
-            name = f"items/{readable}-{_stable_hash(row.key()):016x}.npy"
+            name = f"items/{readable}-{digest[:16]}.npy"
             (run / "items").mkdir(exist_ok=True)
             with atomic_file(run / name) as out:
-                np.save(out, np.asarray(items, dtype=np.float32))
-            row = row.model_copy(update={"items": name, "items_digest": file_digest(run / name)})
+                out.write(array.getvalue())
+            row = row.model_copy(update={"items": name, "items_digest": digest})
         kept[row.key()] = row
     with atomic_file(path) as out:
         for row in kept.values():
             content = digested(json.loads(row.model_dump_json(by_alias=True)))
             out.write(f"{json.dumps(content, ensure_ascii=False, separators=(',', ':'))}\n".encode())
+    used = {row.items for row in kept.values()}
+    for file in (run / "items").glob(f"*-{'[0-9a-f]' * 16}.npy"):
+        if f"items/{file.name}" not in used:
+            file.unlink(missing_ok=True)
 
 
 def read_items(run: Path, row: Measurement) -> Items | None:
@@ -270,10 +279,6 @@ def read_items(run: Path, row: Measurement) -> Items | None:
         raise
     except (OSError, ValueError, TypeError, EOFError) as error:
         raise UserError("the file of per-item scores cannot be read", where=path, hint="evaluate again") from error
-
-
-def _stable_hash(key: Iterable[str]) -> int:
-    return int.from_bytes(hashlib.blake2b(json.dumps(list(key)).encode(), digest_size=8).digest(), "big")
 
 
 def natural_sort_key(name: str) -> list[tuple[int, str]]:
