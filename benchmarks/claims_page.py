@@ -221,9 +221,8 @@ def _systems(registered: Mapping[str, Any], rows: Sequence[Row]) -> str:
             ]
             for name, score, found in compared:
                 shown = f"{100 * score.resampled.score:.1f} ± {100 * spread(score):.1f}"
-                lines.append(
-                    f"| {RECIPES.get(name, name)} | {len(score.by_seed)} | {shown} | {_points(found) if found else ''} |"
-                )
+                difference = _points(found) if found else ""
+                lines.append(f"| {RECIPES.get(name, name)} | {len(score.by_seed)} | {shown} | {difference} |")
             lines.append("")
     return SYSTEMS + "\n".join(lines) if lines else ""
 

@@ -13,8 +13,9 @@ from tests.training.runs import trainer
 
 
 def losses(*values, every=10):
-    out = CheckpointLosses(every)
+    out = CheckpointLosses()
     for index, value in enumerate(values):
+        out.saved()
         out.add(index * every, value)
         out.add(index * every + 1, 1e9)  # not the first batch after a checkpoint
     return out
@@ -41,7 +42,7 @@ def test_a_checkpoint_is_good_until_the_loss_rises(values, good):
 
 @given(st.lists(st.floats(-9, 9) | st.sampled_from([math.inf, math.nan, 1e29]), max_size=8))
 def test_losses_survive_a_checkpoint(values):
-    before, after = losses(*values), CheckpointLosses(10)
+    before, after = losses(*values), CheckpointLosses()
     after.load_state_dict(json.loads(json.dumps(before.state_dict(), allow_nan=False)))
     assert (after.last_good(), after.needed()) == (before.last_good(), before.needed())
 
@@ -53,10 +54,19 @@ def test_a_good_checkpoint_is_needed_only_after_a_bad_one():
 
 
 def test_the_first_batch_after_a_signal_counts_too():
-    out = CheckpointLosses(10)
+    out = CheckpointLosses()
     out.add(7, 2.0)
     out.add(8, 1.0)
     assert out.last_good() == 7
+
+
+def test_a_slow_run_writes_checkpoints_between_the_numbered_steps(make_encoder, store, tmp_path, monkeypatch):
+    monkeypatch.setattr("paralign.training.trainer._SAVE_EVERY", -1)
+    loop = trainer(make_encoder(), store, tmp_path, objectives="tlm-mini", steps=3, checkpoint_every=100, keep=9)
+    loop.train()
+    kept = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
+    assert kept == ["step-00000001", "step-00000002", "step-00000003"]
+    assert set(loop.losses_after.state_dict()) == {"0", "1", "2"}
 
 
 def test_checkpoints_with_exploded_weights_are_not_named(make_encoder, store, tmp_path):

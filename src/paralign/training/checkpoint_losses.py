@@ -40,21 +40,21 @@ class CheckpointLosses:
 
     A checkpoint is good if this loss is at most 1.5 times the lowest of them (the start included) plus 0.5. The loss
     of exploded weights is far above that, and the difference between two batches is smaller.
-
-    Args:
-        every: number of steps between checkpoints.
     """
 
-    def __init__(self, every: int) -> None:
-        self._every = every
-        self._first = True
+    def __init__(self) -> None:
+        self._in_checkpoint = True
         self._losses: dict[int, float] = {}
 
     def add(self, step: int, loss: float) -> None:
-        """Add the loss of a batch, computed with the weights after ``step`` steps. Other steps are ignored."""
-        if self._first or step % self._every == 0:
+        """Add the loss of a batch, computed with the weights after ``step`` steps. Only the first one is kept."""
+        if self._in_checkpoint:
             self._losses[step] = loss if math.isfinite(loss) else math.inf
-        self._first = False
+        self._in_checkpoint = False
+
+    def saved(self) -> None:
+        """Note that a checkpoint has been written: the next loss is that of its weights."""
+        self._in_checkpoint = True
 
     def last_good(self) -> int | None:
         """Return the last step whose checkpoint is good, 0 for the start. None: there is none."""

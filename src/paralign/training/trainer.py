@@ -44,6 +44,8 @@ __all__ = ["Trainer"]
 
 _DROPOUT, _PREPARE = 21, 22
 """Streams of random numbers."""
+_SAVE_EVERY = 900
+"""Seconds after which a single process writes a checkpoint, however few steps it took."""
 _TRIM_EVERY = 25
 """Steps after which unused memory is returned; the next step takes up to 30 percent longer."""
 
@@ -125,7 +127,7 @@ class Trainer:
         self.log = RunLog(run / "log.jsonl" if self.accelerator.is_main_process else None)
         self.step, self.signal = 0, StopSignal()
         self.totals = Totals()
-        self.losses_after = CheckpointLosses(config.checkpoint_every)
+        self.losses_after = CheckpointLosses()
         self._progress: ProgressLine | None = None
 
     # -- start and stop
@@ -292,6 +294,7 @@ class Trainer:
             checkpoint.save(folder, self.step, self.learner, self.optimizer, state, writes=main)
             if main:
                 checkpoint.prune(folder, self.config.keep, self.losses_after.needed())
+        self.losses_after.saved()
         self.accelerator.wait_for_everyone()
 
     # -- the loop
@@ -309,7 +312,7 @@ class Trainer:
 
     def _loop(self) -> None:
         began, before = time.monotonic(), self.totals.seconds
-        mark = (began, self.step, self.totals.pieces)
+        mark, saved = (began, self.step, self.totals.pieces), began
         while self.step < self.steps:
             losses, norm, rate, stop = self.train_step()
             now = time.monotonic()
@@ -325,8 +328,10 @@ class Trainer:
             if self.step % _TRIM_EVERY == 0 and only_cpu():
                 trim_memory()
             last = self.step == self.steps
-            if stop or last or self.step % self.config.checkpoint_every == 0:
+            slow = self.ranks == 1 and now - saved > _SAVE_EVERY
+            if stop or last or slow or self.step % self.config.checkpoint_every == 0:
                 self._save()
+                saved = time.monotonic()
             if stop and not last:
                 raise Stopped(stop, self.step)
 
