@@ -19,7 +19,7 @@ from paralign.encoder.card import read_provenance
 from paralign.errors import Stopped, UserError
 from paralign.runs.settings import load_recipe, recipes, run_settings
 from paralign.training import trainer
-from tests.training.runs import log_of
+from tests.training.runs import log_of, stopped_at
 
 QUICK = {
     "training": {"batch": 8, "steps": 4, "precision": "fp32", "log_every": 1, "checkpoint_every": 2},
@@ -256,19 +256,10 @@ def test_the_filter_of_a_run_is_that_of_its_store(base, store, tmp_path):
     align(base, tmp_path / "run", pairs=(), corpus=store.path, resume=True)
 
 
-def test_a_stopped_run_is_reported_and_resumes(base, tmp_path, monkeypatch):
+def test_a_stopped_run_is_reported_and_resumes(base, tmp_path):
     whole = align(base, tmp_path / "whole")
-
-    def stop(self, slices):
-        if self.step == 2:
-            self.signal.pending = 15
-        return optimize(self, slices)
-
-    optimize = trainer.Trainer._optimize
-    monkeypatch.setattr(trainer.Trainer, "_optimize", stop)
-    with pytest.raises(Stopped):
+    with stopped_at(2):
         align(base, tmp_path / "run")
-    monkeypatch.undo()
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "stopped"
     with pytest.raises(UserError, match=r"moco\.queue was 20, now 21"):
         align(base, tmp_path / "run", resume=True, overrides=["moco.queue=21"])

@@ -8,8 +8,8 @@ import pytest
 import paralign
 from paralign.errors import Stopped, UserError
 from paralign.results import read_results
-from paralign.training import Trainer
 from tests.commands.inference import nli
+from tests.training.runs import crashed_at
 
 
 def sets(tmp_path, *names):
@@ -46,19 +46,10 @@ def test_a_fine_tuned_model_keeps_its_name_if_its_head_is_not_used(base, tmp_pat
     assert {row.train for row in rows} == {None}
 
 
-def test_totals_of_an_interrupted_run_are_those_of_an_uninterrupted_run(base, tmp_path, monkeypatch):
+def test_totals_of_an_interrupted_run_are_those_of_an_uninterrupted_run(base, tmp_path):
     nli(base, tmp_path / "whole", seeds=3)
-    optimize = Trainer._optimize
-
-    def crash(self, slices):
-        if self.config.seed == 1 and self.step == 3:
-            raise KeyboardInterrupt
-        return optimize(self, slices)
-
-    monkeypatch.setattr(Trainer, "_optimize", crash)
-    with pytest.raises(KeyboardInterrupt):
+    with crashed_at(3, seed=1):
         nli(base, tmp_path / "run", seeds=3)
-    monkeypatch.undo()
     nli(base, tmp_path / "run", seeds=3, resume=True)
     facts = [json.loads((tmp_path / name / "run.json").read_text()) for name in ("whole", "run")]
     for name in ("steps", "pairs_seen", "tokens_seen", "padding", "alarms"):

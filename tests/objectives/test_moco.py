@@ -1,5 +1,6 @@
 """Momentum contrast against closed forms and slow loops."""
 
+import copy
 import math
 
 import numpy as np
@@ -272,11 +273,23 @@ def test_metrics_are_those_of_all_slices_of_a_step(store, make_encoder):
         objective.after_step(encoder, alone)
         logged.append(objective.metrics())
     assert logged[0] == pytest.approx(logged[1], rel=1e-4, abs=1e-4)
-    # Two processes: the other one has the same rows.
-    objective = moco(encoder, queue=24).eval()
-    objective(Step(encoder, corpus(store, encoder).batch(0)))
-    objective.after_step(encoder, lambda rows: torch.cat([rows, rows]))
-    assert len(objective._last) == 24
+    # Two processes, each with half of the batch.
+    processes = [moco(encoder, queue=24).eval() for _ in range(2)]
+    for part, objective in enumerate(processes):
+        objective.prepare(encoder, corpus(store, encoder), 0, 1, alone)
+        objective(Step(encoder, corpus(store, encoder).batch(0, part, 2)))
+    gathered = [torch.cat(rows) for rows in zip(*(rows_sent(one, encoder) for one in processes), strict=True)]
+    for objective in processes:
+        answers = iter(gathered)
+        objective.after_step(encoder, lambda _, answers=answers: next(answers))
+        assert objective.metrics() == pytest.approx(logged[0], rel=1e-4, abs=1e-4)
+
+
+def rows_sent(objective, encoder):
+    """Return what a process would give to the others after a step, in order."""
+    sent = []
+    copy.deepcopy(objective).after_step(encoder, lambda rows: sent.append(rows) or rows)
+    return sent
 
 
 def test_the_projection_is_computed_in_fp32(encoder):

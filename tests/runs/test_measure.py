@@ -20,6 +20,7 @@ from paralign.runs.measure import echo_scores, echo_summary
 from paralign.sources.readers import read_pairs, read_trees
 from paralign.sources.specs import TextSpec, parse_pairs
 from paralign.training import Trainer
+from tests.training.runs import crashed_at
 
 TRAIN = "en=smallworld:0-60"
 EVAL = ["en=smallworld:200-230", "de=smallworld:200-220"]
@@ -248,39 +249,18 @@ def test_finished_seeds_are_not_repeated(two_seeds, base, tmp_path, monkeypatch)
     assert (tmp_path / "pos" / "run.json").read_text() == before  # what the run cost is not forgotten
 
 
-def test_an_interrupted_run_has_the_same_results(two_seeds, base, tmp_path, monkeypatch):
+def test_an_interrupted_run_has_the_same_results(two_seeds, base, tmp_path):
     _, rows = two_seeds
-
-    class Crash(Exception):
-        pass
-
-    def crash(self, slices):
-        if self.step == 7 and self.config.seed == 1:
-            raise Crash
-        return optimize(self, slices)
-
-    optimize = Trainer._optimize
-    monkeypatch.setattr(Trainer, "_optimize", crash)
-    with pytest.raises(Crash):
+    with crashed_at(7, RuntimeError, seed=1):
         finetune(base, tmp_path / "pos", seeds=2)
-    monkeypatch.undo()
     assert [r.seeds.finetune for r in read_results(tmp_path / "pos" / "results.jsonl")] == [0] * 4
     more = finetune(base, tmp_path / "pos", seeds=2, resume=True)
     assert [(r.value, r.seeds) for r in more] == [(r.value, r.seeds) for r in rows]
 
 
-def test_an_interrupted_run_with_other_training_data_is_refused(base, tmp_path, monkeypatch):
-    optimize = Trainer._optimize
-
-    def crash(self, slices):
-        if self.step == 7:
-            raise KeyboardInterrupt
-        return optimize(self, slices)
-
-    monkeypatch.setattr(Trainer, "_optimize", crash)
-    with pytest.raises(KeyboardInterrupt):
+def test_an_interrupted_run_with_other_training_data_is_refused(base, tmp_path):
+    with crashed_at(7):
         finetune(base, tmp_path / "pos")
-    monkeypatch.undo()
     with pytest.raises(UserError, match="train was "):
         finetune(base, tmp_path / "pos", resume=True, train="en=smallworld:1-60")
 

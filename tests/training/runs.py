@@ -44,6 +44,30 @@ def stopped_at(step: int) -> Iterator[None]:
             yield
 
 
+@contextmanager
+def crashed_at(
+    step: int, error: BaseException | type[BaseException] = KeyboardInterrupt, *, seed: int | None = None
+) -> Iterator[pytest.ExceptionInfo[BaseException]]:
+    """Raise an error after this number of steps of any run inside the context, which catches it.
+
+    Args:
+        step: number of steps.
+        error: what is raised.
+        seed: only in the run with this seed. None: in all.
+    """
+    optimize = Trainer._optimize
+
+    def crash(self: Trainer, slices: Any) -> Any:
+        if self.step == step and seed in (None, self.config.seed):
+            raise error
+        return optimize(self, slices)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "_optimize", crash)
+        with pytest.raises(error if isinstance(error, type) else type(error)) as caught:
+            yield caught
+
+
 class Interrupted:
     """Batches that call a function when the slices of a step are requested."""
 

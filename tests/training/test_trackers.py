@@ -141,10 +141,10 @@ def test_the_losses_of_a_new_head_are_sent(fake, base, tmp_path):
     assert tracker.entries[0] == (0, {f"head/{name}": logged[name] for name in ("steps", "first_loss", "last_loss")})
 
 
-def test_only_the_main_process_starts_trackers(fake, encoder, store, tmp_path, monkeypatch):
+def test_only_the_main_process_starts_trackers(fake, make_encoder, store, tmp_path, monkeypatch):
     from tests.training.runs import trainer
 
-    training = trainer(encoder, store, tmp_path, objectives="tlm")
+    training = trainer(make_encoder(), store, tmp_path, objectives="tlm")
     callback = trackers.Trackers(["fake"])
     monkeypatch.setenv("RANK", "1")
     callback.on_train_start(training)

@@ -117,6 +117,18 @@ def test_a_signal_stops_the_run_after_a_checkpoint(signum, code, undisturbed, ma
     assert log_of(tmp_path) == log_of(undisturbed)
 
 
+def test_pieces_and_padding_are_those_of_the_encoded_views(make_encoder, store, tmp_path):
+    """Each view in one chunk, whose rows are as long as its longest."""
+    run = trainer(make_encoder(), store, tmp_path, chunk_cost=10**6)
+    outcome = run.train()
+    views = [run.batches.batch(step).view(name) for step in range(9) for name in ("joint", "first")]
+    pieces = sum(int(view.lengths.sum()) for view in views)
+    positions = sum(len(view.lengths) * int(view.lengths.max()) for view in views)
+    assert outcome.pieces_seen == pieces
+    assert outcome.padding == pytest.approx(1 - pieces / positions)
+    assert 0.05 < outcome.padding < 0.95
+
+
 def test_a_signal_in_the_last_step_does_not_stop_the_run(make_encoder, store, tmp_path):
     act = trainer(make_encoder(), store, tmp_path, at=8, act=lambda: os.kill(os.getpid(), signal.SIGTERM))
     assert act.train().steps == 9
