@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paralign.ragged import ranges, row_ids, row_positions, row_starts
+from paralign.ragged import ranges, row_ids, row_keys, row_positions, row_starts
 
 ROWS = st.lists(st.tuples(st.integers(0, 50), st.integers(0, 6)), max_size=8)
 
@@ -31,3 +31,15 @@ def test_rows_are_those_of_python_ranges(array, dtype, rows):
     assert type(result) is type(lengths)
     assert str(result.dtype).endswith("int64")
     assert result.tolist() == [k for start, length in rows for k in range(start, start + length)]
+
+
+@given(rows=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2**20), st.integers(0, 3)), max_size=8))
+def test_keys_of_rows_are_ordered_like_rows(rows):
+    keys = row_keys(np.array(rows, np.int64).reshape(-1, 3)).tolist()
+    assert all((keys[i] < keys[j]) == (a < b) for i, a in enumerate(rows) for j, b in enumerate(rows))
+
+
+def test_rows_too_large_for_a_key_are_refused():
+    for rows in ([[2**32, 2**31]], [[0, -1]]):
+        with pytest.raises(AssertionError):
+            row_keys(np.array(rows))

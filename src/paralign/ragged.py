@@ -1,11 +1,12 @@
 """Arrays of rows of different lengths, laid end to end: the positions of rows and items in the flat array.
 
-Each function but :func:`batched` and :func:`blocks` takes NumPy arrays or torch tensors and returns the same kind
-(torch is not imported here).
+Each function but :func:`row_keys`, :func:`batched` and :func:`blocks` takes NumPy arrays or torch tensors and returns
+the same kind (torch is not imported here).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -16,7 +17,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["batched", "blocks", "ranges", "row_ids", "row_positions", "row_starts"]
+__all__ = ["batched", "blocks", "ranges", "row_ids", "row_keys", "row_positions", "row_starts"]
 
 Ints = npt.NDArray[np.int64]
 Integers = npt.NDArray[np.integer]
@@ -115,6 +116,29 @@ def _repeat(values: Any, counts: Any) -> Any:
 def _count(like: Any, size: int) -> Any:
     """Return 0, 1, ..., size - 1, as an array or tensor on the same device as ``like``."""
     return np.arange(size) if isinstance(like, np.ndarray) else like.new_ones(size).cumsum_(0).sub_(1)
+
+
+def row_keys(rows: Ints) -> Ints:
+    """Return an integer for each row of a matrix, so that keys are ordered like the rows, and equal for equal rows.
+
+    ``np.unique`` of the keys is much faster than of the rows (``axis=0``).
+
+    Args:
+        rows: ``[n, k]`` integers from 0. The product of the largest values, plus 1, of all columns is below 2**63.
+
+    Returns:
+        int64 ``[n]``.
+
+    >>> row_keys(np.array([[0, 2], [1, 0], [0, 2]])).tolist()
+    [2, 3, 2]
+    """
+    sizes = [int(column.max(initial=0)) + 1 for column in rows.T]
+    assert rows.min(initial=0) >= 0
+    assert math.prod(sizes) < 2**63
+    keys = np.zeros(len(rows), np.int64)
+    for column, size in zip(rows.T, sizes, strict=True):
+        keys = keys * size + column
+    return keys
 
 
 def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:

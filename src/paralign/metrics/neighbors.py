@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
@@ -60,4 +61,5 @@ def first_equal(rows: Floats) -> npt.NDArray[np.int64]:
     the first one.
     """
     seen: dict[bytes, int] = {}
-    return np.array([seen.setdefault(row.tobytes(), index) for index, row in enumerate(rows)], dtype=np.int64)
+    digests = (blake2b(row.tobytes(), digest_size=16).digest() for row in rows)  # a row itself is much larger
+    return np.array([seen.setdefault(digest, index) for index, digest in enumerate(digests)], dtype=np.int64)

@@ -19,7 +19,7 @@ from paralign.device import on_device
 from paralign.objectives.base import LayerConfig, ObjectiveConfig, Step
 from paralign.objectives.global_batch import GlobalObjective
 from paralign.objectives.linked_words import linked_word_ids, linked_word_vectors
-from paralign.ragged import ranges, row_starts
+from paralign.ragged import ranges, row_keys, row_starts
 
 __all__ = ["WordContrast", "WordContrastConfig", "word_contrastive_loss"]
 
@@ -28,6 +28,8 @@ Pairs = tuple[Ints, Ints]
 
 _ENTRIES = 1 << 22
 """Maximum size of a matrix of similarities. More links are compared in blocks of rows."""
+_ENTRIES_OF_ACCELERATOR = 1 << 26
+"""The same on an accelerator, which is idle during small products."""
 
 
 class WordContrastConfig(LayerConfig):
@@ -123,7 +125,8 @@ def word_contrastive_loss(
     n = len(first)
     related = _related(np.arange(n)[:, None].repeat(5, 1) if identities is None else identities)
     loss, correct = first.new_zeros(n), first.new_zeros(n)
-    rows = max(1, _ENTRIES // max(1, n))
+    entries = _ENTRIES if first.device.type == "cpu" else _ENTRIES_OF_ACCELERATOR
+    rows = max(1, entries // max(1, n))
     for sides, pairs in zip(((first, second), (second, first)), related, strict=True):
         if n <= rows:
             losses, best = _loss_of_rows(slice(0, n), *sides, pairs, temperature, negatives)
@@ -179,15 +182,22 @@ def _related(identities: Ints) -> list[tuple[Pairs, Pairs]]:
     position = identities[:, 0]
     i, j = _within(position)  # words of different sentences are not related otherwise
     apart = _sharing_a_sentence(position, identities[:, 3:])
-    words = [np.unique(identities[:, [0, side]], axis=0, return_inverse=True)[1].reshape(-1) for side in (1, 2)]
+    words = [np.unique(row_keys(identities[:, [0, side]]), return_inverse=True)[1] for side in (1, 2)]
     base = len(identities) + 1
     out = []
     for own, other in (words, words[::-1]):
-        translates = np.isin(own[i] * base + other[j], own * base + other) & (i != j)
+        translates = _contained(own[i] * base + other[j], own * base + other) & (i != j)
         together = own[i] * base + own[j]
-        shares = np.isin(together, together[other[i] == other[j]])
+        shares = _contained(together, together[other[i] == other[j]])
         out.append((_joined((i[translates], j[translates]), apart), _joined((i[shares], j[shares]), apart)))
     return out
+
+
+def _contained(keys: Ints, others: Ints) -> npt.NDArray[np.bool_]:
+    """Return for each key whether it is among others; ``np.isin`` would sort the keys, which are many more."""
+    others = np.append(np.unique(others), np.iinfo(np.int64).max)
+    found: npt.NDArray[np.bool_] = others[np.searchsorted(others, keys)] == keys
+    return found
 
 
 def _joined(one: Pairs, other: Pairs) -> Pairs:
@@ -217,7 +227,7 @@ def _sharing_a_sentence(position: Ints, texts: Ints) -> Pairs:
     order = np.argsort(position, kind="stable")
     _, first, sizes = np.unique(position, return_index=True, return_counts=True)
     i, j = (entry // 2 for entry in _within(texts[first].reshape(-1)))  # two texts of each position
-    a, b = np.unique(np.stack([i, j])[:, i != j], axis=1)
+    a, b = np.divmod(np.unique((i * len(sizes) + j)[i != j]), len(sizes))
     starts = row_starts(sizes)
     links = order[ranges(starts[a], sizes[a])]  # of a, for each b
     b = np.repeat(b, sizes[a])

@@ -21,7 +21,7 @@ from paralign.device import best_device
 from paralign.encoder import Encoder
 from paralign.encoder.precision import choose_precision
 from paralign.errors import UserError
-from paralign.ragged import batched, row_positions
+from paralign.ragged import batched, row_keys, row_positions
 from paralign.words.base import Aligner, AlignerConfig, AlignerOptions
 from paralign.words.matching import best_matches, itermax, transport_plan
 from paralign.words.size_groups import group_similar_sizes
@@ -33,6 +33,8 @@ __all__ = ["SimilarityAligner", "SimilarityConfig", "align_by_similarity", "link
 
 _WINDOW = 2_000
 """Sentence pairs that are encoded at once, sorted by length."""
+_CELLS, _CELLS_OF_ACCELERATOR = 1 << 17, 1 << 23
+"""Similarities that are computed at once, with padding."""
 _PROGRESS_PAIRS = 10_000
 Mask = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
@@ -163,21 +165,23 @@ def link_vectors(source: WordVectors, target: WordVectors, config: SimilarityCon
         Pair, source word and target word of each link, sorted, of shape [links, 3].
     """
     parts: list[Ints] = []
-    for block in _blocks(source.sizes, target.sizes):
+    most = _CELLS if source.states.device.type == "cpu" else _CELLS_OF_ACCELERATOR
+    for block in _blocks(source.sizes, target.sizes, most):
         k, i, j = np.nonzero(_links(source.padded(block), target.padded(block), config, method))
         pair = block[k]
         count, first, second = _expand_words(source.word_ranges(pair, i), target.word_ranges(pair, j))
         parts.append(np.stack([np.repeat(pair, count), first, second], 1))
     # Several links between pieces may be the same link between words.
-    return np.unique(np.concatenate([np.empty((0, 3), np.int64), *parts]), axis=0)
+    links = np.concatenate([np.empty((0, 3), np.int64), *parts])
+    return links[np.unique(row_keys(links), return_index=True)[1]]
 
 
-def _blocks(m: Ints, n: Ints) -> Iterator[Ints]:
+def _blocks(m: Ints, n: Ints, most: int) -> Iterator[Ints]:
     """Yield the pairs that have words on both sides, in groups of similar sizes."""
     order = np.lexsort((n, m // 4))
     order = order[(m[order] > 0) & (n[order] > 0)]
     if len(order):
-        yield from group_similar_sizes(order, m, n)
+        yield from group_similar_sizes(order, m, n, most)
 
 
 def _expand_words(source: tuple[Ints, Ints], target: tuple[Ints, Ints]) -> tuple[Ints, Ints, Ints]:
