@@ -17,6 +17,7 @@ from paralign.corpus.store import TokenStore
 from paralign.encoder import Encoder
 from paralign.encoder.card import read_provenance
 from paralign.errors import Stopped, UserError
+from paralign.runs.folder import RunFolder
 from paralign.runs.settings import load_recipe, recipes, run_settings
 from paralign.training import trainer
 from tests.training.runs import log_of, stopped_at
@@ -265,6 +266,26 @@ def test_a_stopped_run_is_reported_and_resumes(base, tmp_path):
         align(base, tmp_path / "run", resume=True, overrides=["moco.queue=21"])
     made = align(base, tmp_path / "run", resume=True)
     assert (made / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+
+
+def test_an_unfinished_run_is_not_resumed_with_another_encoder_of_the_hub(base, make_encoder, tmp_path, monkeypatch):
+    """Its files have no digests, and before the first checkpoint nothing else compares the weights."""
+    monkeypatch.setattr("paralign.commands.align.model_files", lambda model: [])
+    make_encoder(seed=1).save_pretrained(tmp_path / "other")
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer.Trainer, "train", stop)
+        patch.setattr("paralign.runs.folder.RunFolder.abandon", RunFolder._unlock)  # as if it was killed
+        with pytest.raises(KeyboardInterrupt):
+            align(base, tmp_path / "run")
+    before = (tmp_path / "run" / "config.toml").read_bytes()
+    with pytest.raises(UserError, match="run: the encoder is not the encoder this run began with"):
+        align(tmp_path / "other", tmp_path / "run", resume=True)
+    assert (tmp_path / "run" / "config.toml").read_bytes() == before
+    align(base, tmp_path / "run", resume=True)
 
 
 OBJECTIVE = '''

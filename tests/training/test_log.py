@@ -1,6 +1,7 @@
 """The log of a run."""
 
 import errno
+import os
 
 import pytest
 
@@ -21,6 +22,17 @@ def test_an_error_of_the_system_names_the_log(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert (caught.value.errno, caught.value.filename) == (errno.EFBIG, str(tmp_path / "log.jsonl"))
+
+
+def test_a_closed_log_is_on_disk(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr("os.fsync", lambda file: synced.append(os.fstat(file).st_size))
+    log = RunLog(tmp_path / "log.jsonl")
+    log.open()
+    log.write(step=1)
+    size = log.size()
+    log.close()
+    assert synced == [size]
 
 
 def test_entries_after_the_checkpoint_are_removed_on_resume(tmp_path):

@@ -278,6 +278,26 @@ def test_a_full_disk_is_reported_and_keeps_the_last_checkpoint(undisturbed, make
     assert module_bytes(tmp_path, 9) == module_bytes(undisturbed, 9)
 
 
+def test_what_a_checkpoint_records_of_the_log_is_on_disk(make_encoder, store, tmp_path, monkeypatch):
+    log, on_disk, recorded = tmp_path / "run" / "log.jsonl", [], []
+    fsync, save = os.fsync, loop.checkpoint.save
+
+    def synced(file):
+        fsync(file)
+        if log.exists() and os.path.samestat(os.fstat(file), log.stat()):
+            on_disk.append(log.read_bytes())
+
+    def saved(folder, step, learner, optimizer, state, **more):
+        recorded.append((state["log_bytes"], len(on_disk[-1])))
+        save(folder, step, learner, optimizer, state, **more)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(loop.checkpoint, "save", saved)
+    trainer(make_encoder(), store, tmp_path / "run").train()
+    assert len(recorded) == 3
+    assert all(size == there > 0 for size, there in recorded)
+
+
 def test_runs_of_different_precision_in_one_process(make_encoder, store, tmp_path):
     """As in a notebook: aligned in one precision, fine-tuned in another."""
     for precision in ("fp32", "bf16", "fp32"):

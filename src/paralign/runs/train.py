@@ -233,6 +233,8 @@ def prepare_training(
         check_losses(config.training, sum(len(objective.weights()) for objective in objectives.values()))
     check_memory(nn.ModuleList([encoder, *objectives.values()]), best_device(), parts=parts)
     settings = config.model_dump(mode="json") | {"base": encoder.digest()}
+    if not inputs.scratch:
+        _check_base(folder, settings["base"])
     if inputs.start is not None:
         settings["from_checkpoint"] = dict(inputs.start.lineage)
     started = {"from_checkpoint": {"path": str(inputs.start.path), **inputs.start.lineage}} if inputs.start else {}
@@ -242,6 +244,7 @@ def prepare_training(
             {**sources, "scratch": dict(inputs.scratch), **config.model_dump(mode="json")},
             method=config.method,
             control=config.control,
+            base_hash=settings["base"],
         )
         store = main_process_first(
             lambda: open_corpus(
@@ -301,6 +304,17 @@ def prepare_training(
         folder.abandon()
         raise
     return PreparedTraining(folder, inputs, config, options, encoder, store, trainer, origin)
+
+
+def _check_base(folder: RunFolder, digest: str) -> None:
+    """Check that a run is resumed with the encoder it began with; those of the Hub have no files to compare.
+
+    Raises:
+        UserError: if it is another one.
+    """
+    if folder.before.get("base_hash", digest) != digest:
+        message = "the encoder is not the encoder this run began with"
+        raise UserError(message, where=folder.path, hint="use another --out")
 
 
 def _origin(encoder: Encoder, store: TokenStore, inputs: TrainingInputs, digest: str) -> str:

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from paralign.console import printable
 from paralign.errors import UserError
-from paralign.folders import OutputFile
+from paralign.folders import OutputFile, sync
 
 __all__ = ["ProgressLine", "RunLog"]
 
@@ -65,6 +65,11 @@ class RunLog:
             self._file.flush()
             self._hasher.update(line)
 
+    def sync(self) -> None:
+        """Write the entries to disk, before a checkpoint that records their size and digest."""
+        if self._file is not None:
+            sync(self._file)
+
     def size(self) -> int:
         """Return the bytes written so far; stored in checkpoints."""
         return self._file.tell() if self._file is not None else 0
@@ -74,9 +79,12 @@ class RunLog:
         return self._hasher.hexdigest()
 
     def close(self) -> None:
-        """Close the file."""
-        if self._file is not None:
-            self._file.close()
+        """Write the entries to disk and close the file."""
+        try:
+            self.sync()
+        finally:
+            if self._file is not None:
+                self._file.close()
 
 
 class ProgressLine:

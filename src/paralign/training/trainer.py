@@ -157,10 +157,11 @@ class Trainer:
             if state is None:
                 self.prepare_objectives()
             else:
-                now = describe_environment(self.ranks, self.precision)
-                if state["place"] != now:
-                    self.record(event="resumed elsewhere", step=self.step, was=state["place"], now=now)
-                    echo(describe_change(state["place"], now), quiet=self.quiet)
+                now = self._place()
+                was = now | state["place"]  # those of earlier versions do not record everything
+                if was != now:
+                    self.record(event="resumed elsewhere", step=self.step, was=was, now=now)
+                    echo(describe_change(was, now), quiet=self.quiet)
             with self.signal:
                 self._loop()
             for callback in self.callbacks:
@@ -284,18 +285,22 @@ class Trainer:
                 "data": self.batches.fingerprint,
                 "settings": self.settings,
                 "lineage": self.lineage,
-                "place": describe_environment(self.ranks, self.precision),
+                "place": self._place(),
                 "seen": self.totals.state_dict(),
                 **{callback.name: callback.state_dict() for callback in self.callbacks if callback.name},
                 "losses_after": self.losses_after.state_dict(),
                 "log_bytes": self.log.size(),
                 "log_digest": self.log.digest(),
             }
+            self.log.sync()
             checkpoint.save(folder, self.step, self.learner, self.optimizer, state, writes=main)
             if main:
                 checkpoint.prune(folder, self.config.keep, self.losses_after.needed())
         self.losses_after.saved()
         self.accelerator.wait_for_everyone()
+
+    def _place(self) -> dict[str, Any]:
+        return describe_environment(self.ranks, self.precision, self.accelerator.device.type)
 
     # -- the loop
 
