@@ -11,6 +11,7 @@ from paralign.__main__ import main
 from paralign.commands import demo as module
 from paralign.commands import demo_small_world as small_world
 from paralign.commands import demo_systems
+from paralign.errors import UserError
 from paralign.formats.conllu import read_conllu
 from paralign.results import read_results
 from paralign.smallworld import World
@@ -126,6 +127,20 @@ def test_the_demo_on_the_small_world(tmp_path, capsys):
         assert {row.language for row in rows["pos"]} == {"en", "de"}
         assert {row.language for row in rows["retrieval"]} == {"de"}
         assert {row.settings["control"] for row in rows["pos"]} == {name == "control"}
+
+
+def test_the_small_world_is_that_of_the_seed(tmp_path, monkeypatch):
+    def stop(**_):
+        raise KeyboardInterrupt
+
+    with small_demo():
+        monkeypatch.setattr(small_world, "pretrain", stop)
+        with pytest.raises(KeyboardInterrupt):
+            small_world.demo_small_world(tmp_path / "out", quiet=True)
+        with pytest.raises(UserError, match="seed: differs from what this demo began with"):
+            small_world.demo_small_world(tmp_path / "out", seed=1, resume=True, quiet=True)
+        with pytest.raises(KeyboardInterrupt):
+            small_world.demo_small_world(tmp_path / "out", resume=True, quiet=True)
 
 
 def test_meanings_of_the_small_world_are_used_once():

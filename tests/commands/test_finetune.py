@@ -91,7 +91,10 @@ def test_a_run_interrupted_before_its_end_keeps_its_facts(base, tmp_path):
     whole = json.loads(file.read_text())
     assert {"encoder", "seed 0"} == set(whole["layer_hashes"])
     file.write_text(json.dumps({k: v for k, v in whole.items() if k != "digest"} | {"status": "stopped"}))
+    checkpoints = tmp_path / "run" / "seed-0" / "checkpoints"
+    (checkpoints / "step-00000002").mkdir(parents=True)  # killed after its results, before they were removed
     paralign.finetune(str(base), **given, resume=True)
+    assert not checkpoints.exists()
     again = json.loads(file.read_text())
     assert again["status"] == "done"
     names = ("seconds", "steps", "pairs_seen", "tokens_seen", "padding", "layer_hashes", "alarms")
@@ -268,6 +271,18 @@ def test_predictions_are_in_the_format_of_the_task(base, tmp_path, capsys, monke
     rows = [line.split("\t") for line in path.read_text().splitlines()]
     assert [row[:2] for row in rows] == [line.split("\t") for line in bare.read_text().splitlines()]
     assert {row[2] for row in rows} <= {"entailment", "neutral", "contradiction"}
+    beside = []
+
+    def killed(_):
+        beside.extend((tmp_path / "new").iterdir())
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("paralign.commands.predict.atomic_files", killed)
+        (tmp_path / "new").mkdir()
+        with pytest.raises(KeyboardInterrupt):
+            paralign.predict(str(model), data=f"en={bare}", out=tmp_path / "new" / "out.tsv", quiet=True)
+    assert beside == []
     (tmp_path / "old").write_text("old")
     (tmp_path / "link").symlink_to("old")
     paralign.predict(str(model), data=f"en={bare}", out=tmp_path / "link", force=True, quiet=True)

@@ -48,6 +48,7 @@ def test_of_many_pairs_a_part_is_learned_from_and_all_are_aligned(method, symmet
     """The oracle trains on the chosen pairs and aligns the pairs one by one."""
     monkeypatch.setattr("paralign.words.word_aligner.BLOCK_PAIRS", 7)
     config = LinksConfig(method=method, symmetrize=symmetrize, learn_from=100)
+    (tmp_path / ".aligner-killed" / "aligner").mkdir(parents=True)
     found = open_links(tmp_path, store, config, quiet=True)
     expected, streamed = {}, []
     for number, language in enumerate(("de", "zh")):

@@ -5,6 +5,7 @@ docs/design.md records how grammar, steps and rates were chosen.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from paralign.commands.evaluate import evaluate
 from paralign.commands.finetune import finetune
 from paralign.commands.pretrain import pretrain
 from paralign.console import echo
-from paralign.digests import FolderDigests, write_digests
+from paralign.digests import FolderDigests, read_object, write_digests
+from paralign.errors import UserError
 from paralign.folders import atomic_folder
 from paralign.formats.conllu import write_conllu
 from paralign.runs.groups import begin, run_recorded
@@ -55,7 +57,7 @@ def demo_small_world(out: str | Path, *, seed: int = 0, resume: bool = False, qu
         The path of the report.
 
     Raises:
-        UserError: if ``out`` is not empty and ``resume`` is off.
+        UserError: if ``out`` is not empty and ``resume`` is off, or if it began with another seed.
     """
     from paralign.report import write_report
 
@@ -67,8 +69,12 @@ def demo_small_world(out: str | Path, *, seed: int = 0, resume: bool = False, qu
         echo("1/5 generating the small world", quiet=quiet)
         with atomic_folder(data, replace=True) as part:
             _write_data(part, seed, others)
+            (part / "began.json").write_text(json.dumps({"seed": seed}) + "\n", encoding="utf-8")
             write_digests(part)
     FolderDigests(data, "restore it, or use another --out").check()
+    if (data / "began.json").is_file() and read_object(data / "began.json", "use another --out")["seed"] != seed:
+        hint = "give the same as before, or use another --out"
+        raise UserError("seed: differs from what this demo began with", where=out, hint=hint)
 
     note("2/5 pretraining on plain text")
     text = [f"{language}={data / f'mono.{language}.txt'}" for language in _LANGUAGES]

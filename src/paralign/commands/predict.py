@@ -71,7 +71,7 @@ def predict(
     encoder = Encoder.from_pretrained(model, allow_causal=task_instance.measures_causal(), quiet=quiet)
     encoder.to(best_device())
     head = saved_head(task_instance, encoder, model) if task_instance.trains else None
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=None if special else path.parent) as folder:
+    with tempfile.TemporaryDirectory(prefix="paralign-") as folder:  # not next to out: a kill would leave it there
         with task_instance.autocast(encoder):
             temporary = task_instance.predict(encoder, head, items, Path(folder) / path.name)
         written = [path] if special else [path.parent / file.name for file in temporary]

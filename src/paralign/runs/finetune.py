@@ -147,6 +147,7 @@ class FinetuneRun:
             for seed in self.seeds:
                 if seed in self._done:
                     echo(f"{folder.name}: seed {seed} is done", quiet=self.options.quiet)
+                    self._remove_checkpoints(seed)  # of a run that was killed before it did
                     continue
                 try:
                     rows += self._run_seed(seed, keep_models)
@@ -289,6 +290,10 @@ class FinetuneRun:
                 of = self.model_facts | {"seeds": self._seeds(seed).model_dump()}
                 self._save_model(self._seed_folder(seed) / "model", head, {"train": self.sets.language, "of": of})
             write_results(self.folder.path, measured)  # last: a seed with results is finished
+            self._remove_checkpoints(seed)
+
+    def _remove_checkpoints(self, seed: int) -> None:
+        if self.folder.main:
             shutil.rmtree(self._seed_folder(seed) / "checkpoints", ignore_errors=True)
 
     def _save_model(self, folder: Path, head: TaskHead, facts: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -31,6 +32,8 @@ from paralign.words.word_links import WordLinks
 __all__ = ["open_links"]
 
 _PROGRESS_PAIRS = 100_000
+_TEMPORARY = ".aligner-"
+"""Prefix of the folder of an aligner while it is used."""
 _SAMPLE = 2_000
 """Pairs of a source that are read to find out whether it is tokenized."""
 
@@ -89,6 +92,8 @@ def open_links(
 
 def _align(store: TokenStore, config: LinksConfig, model: str | None, path: Path, quiet: bool) -> WordLinks:
     """Align the words of all pairs, with one aligner for each pair of languages."""
+    for stale in path.parent.glob(f"{_TEMPORARY}*"):  # of a run that was killed; the folder is locked
+        shutil.rmtree(stale, ignore_errors=True)
     parts: list[tuple[np.ndarray, WordLinks]] = []
     groups = store.language.astype(np.int64) @ (256 ** np.arange(store.sides))
     for group in np.unique(groups).tolist():
@@ -126,7 +131,7 @@ def _align_group(
     from paralign.words.word_aligner import BLOCK_PAIRS, WordAligner, map_in_order
 
     # In the folder of the run: temporary folders are often in memory.
-    with TemporaryDirectory(prefix=".aligner-", dir=Path(options.spec.path).parent) as folder:
+    with TemporaryDirectory(prefix=_TEMPORARY, dir=Path(options.spec.path).parent) as folder:
         saved = Path(folder) / "aligner"
         aligner = make_aligner(config.method, replace(options, save=saved))
         chosen = np.linspace(0, len(records) - 1, config.learn_from).astype(np.int64)
