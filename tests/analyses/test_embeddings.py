@@ -146,6 +146,7 @@ def test_a_figure_that_cannot_be_read_is_refused(run, tmp_path, text, message):
         ({"models": []}, "no encoder is given"),
         ({"models": ["{base}", "{base}"]}, r"is given twice \(--model ENCODER, once for each\)"),
         ({"pairs": "en-de=smallworld:0-1", "skip": 0}, r"translations are left \(give more pairs\)"),
+        ({"words": 4}, r"too few words to plot: 4 \(use at least 5\)"),
         ({"method": "hmn"}, "did you mean 'hmm'"),
         ({"links": "links", "method": "hmm"}, "--method has no effect with --links"),
         ({"one_based": True}, "--one-based describes --links, but none are given"),

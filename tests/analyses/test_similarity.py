@@ -273,6 +273,14 @@ def test_text_of_another_language_and_equal_texts_are_reported(texts, base, tmp_
         ({"text": ["en=smallworld:0-3", "de=smallworld:0-3"]}, "only 3 sentences"),
         ({"text": ["en=smallworld:0-9", "de=smallworld:0-9"], "limit": 3}, "a limit of 3 is too low"),
         ({"pairs": ["en-de=smallworld:0-9"], "overrides": ["similarity.kernal=rbf"]}, "kernel"),
+        ({"pairs": ["en-de=smallworld:0-9"], "overrides": ["similarity.halves=19"]}, "must be 0 or at least 20"),
+        (
+            {
+                "pairs": ["en-de=smallworld:0-9"],
+                "overrides": ["similarity.kernel=rbf", "similarity.streamed=true"],
+            },
+            "the kernel 'rbf' needs all vectors at once",
+        ),
         ({"pairs": ["en-de=smallworld:0-9"], "overrides": ["task.layer=1"]}, "only similarity.KEY"),
         ({"pairs": ["en-de=smallworld:0-9"], "overrides": ["similarity.streamed=true"], "compat": True}, "all vectors"),
     ],

@@ -30,6 +30,8 @@ def files(tmp_path):
     (tmp_path / "cut.tsv.gz").write_bytes(gzip.compress(lines * 20)[:-30])
     (tmp_path / "empty.tsv").write_bytes(b"")
     (tmp_path / "commas.csv").write_bytes(b"en,de\na sentence,ein Satz\n")
+    crossing = "".join(f"{k + 1}\ta\t_\tNOUN\t_\t_\t{head}\tdep\t_\t_\n" for k, head in enumerate((3, 0, 2, 1)))
+    (tmp_path / "crossing.conllu").write_text(crossing + "\n")
     (tmp_path / "used").mkdir()
     (tmp_path / "used" / "something").write_text("x")
     return tmp_path
@@ -157,6 +159,7 @@ ALIGN = "align --model {base} --out {out} --recipe ppa-mini"
         ("words --pairs en-de={files}/good.tsv --learn-from 9 --one-based --out {out}", "cannot be combined"),
         ("words --pairs en-de={files}/good.tsv --load {files}/used --out {out}", "used: not a trained word aligner"),
         ("words --pairs en-de={files}/good.tsv --load {files}/none --out {out}", "none: there is no such folder"),
+        ("corpus order --text en={files}/crossing.conllu --quiet --out {out}", "crossing.conllu: no projective tree"),
         ("corpus order --text en=smallworld:0-9 --text de=smallworld:0-9 --out {out}", "must have the same language"),
         (
             "analyze embeddings --model {base} --pairs en-de={files}/good.tsv --words 5 --quiet --out {out}",

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 
@@ -111,6 +112,16 @@ def test_standard_output_without_bytes_is_refused_before_an_aligner_is_loaded(ke
     monkeypatch.setattr(sys, "stdout", io.StringIO())
     with pytest.raises(UserError, match=r"^standard output takes no bytes here.*\(give the name of a file\)$"):
         stream("en-de=smallworld:0-9", "-", load=kept)
+
+
+def test_an_aligner_with_more_words_than_rows_is_damaged(kept, tmp_path):
+    folder = shutil.copytree(kept, tmp_path / "kept")
+    (folder / "digests.json").unlink()  # as of an aligner that was changed by hand
+    facts = json.loads((folder / "words.json").read_text())
+    facts["source"].append("one more")
+    (folder / "words.json").write_text(json.dumps(facts))
+    with pytest.raises(UserError, match=r"kept: the word aligner is damaged \(train it again with paralign words"):
+        WordAligner.load(folder)
 
 
 @pytest.mark.parametrize("pair", [("w1 w2", "W1x W2x"), (["w1"], "W1x"), ("w1", ["W1x"])])

@@ -121,9 +121,27 @@ def test_fresh_weights_come_from_the_runs_seed(make_encoder):
     assert not torch.equal(weights(3), weights(4))
 
 
+class Nameless(Objective):
+    def counts(self, batch):
+        return {}
+
+    def forward(self, step):
+        return {}
+
+
+class Data(Nameless):
+    name = "data"
+
+
+def test_an_objective_cannot_have_the_name_of_a_section():
+    with pytest.raises(UserError, match=r"cannot be called 'data' \(a section of the settings has this name\)"):
+        run_settings("tlm", [f'objectives=["{__name__}:Data"]'])
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
+        (f"{__name__}:Nameless", "Nameless' has no name"),
         ("mocco", "did you mean 'moco'"),
         ("no_such_module:Class", "cannot import 'no_such_module'"),
         ("json:NoSuchClass", "has no 'NoSuchClass'"),

@@ -70,3 +70,12 @@ def test_of_many_pairs_a_part_is_learned_from_and_all_are_aligned(method, symmet
     assert not list(tmp_path.glob(".aligner-*"))
     for record, links in expected.items():
         assert [tuple(link) for link in found.links(np.array([record]))[0].tolist()] == links
+
+
+def test_links_of_reversed_pieces_are_refused(encoder, tmp_path):
+    filter = FilterConfig(min_pieces=2)
+    spec = parse_pairs("en-en~tinv=smallworld:0-9")
+    given = {"filter": filter, "tokenizer_id": encoder.tokenizer_id}
+    store = build_store([spec], encoder.tokenize, tmp_path / "store", **given)
+    with pytest.raises(UserError, match=r"en~tinv, whose pieces are reversed \(use the transformation inv\)"):
+        open_links(tmp_path, store, LinksConfig())

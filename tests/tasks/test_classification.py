@@ -134,6 +134,13 @@ def test_twins_of_other_pairs_are_refused(encoder):
         Inference().batches(encoder, [dataset(german, "de")], TrainingConfig(batch=4), switch_with=dataset([pair(8)]))
 
 
+def test_languages_whose_pieces_are_twins_cannot_be_code_switched(encoder):
+    for sides in (("en~trans", "de"), ("de", "en~trans+inv")):
+        data, originals = (dataset([pair(0)], language) for language in sides)
+        with pytest.raises(UserError, match=r"^en~trans(\+inv)? cannot be code-switched: its pieces are the twins of"):
+            Inference().batches(encoder, [data], TrainingConfig(batch=4), switch_with=originals)
+
+
 def test_labels_of_another_task_are_refused_with_their_line(tmp_path):
     path = tmp_path / "p.tsv"
     path.write_text("One sentence here.\tAnother one.\tneutral\nOne more.\tAnd more.\t1\n")

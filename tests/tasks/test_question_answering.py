@@ -54,7 +54,16 @@ def test_languages_of_context_and_question(tags, language, direction, tmp_path):
     assert (data.language, data.direction, list(data)) == (language, direction, items[:2])
 
 
-@pytest.mark.parametrize(("spec", "message"), [("de-de=x", "same"), ("xx=x", "unknown language 'xx'"), ("en=", "path")])
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("de-de=x", "same"),
+        ("xx=x", "unknown language 'xx'"),
+        ("en=", "path"),
+        ("en~trans-en=x", r"en~trans and en do not share their pieces \(derive both languages by trans, or neither\)"),
+        ("en-en~trans+inv=x", r"en and en~trans\+inv do not share their pieces"),
+    ],
+)
 def test_specs_that_cannot_be_read(spec, message):
     with pytest.raises(UserError, match=message):
         find_task("qa").read(spec, lenient=False, dropped=Counter(), limit=None)
