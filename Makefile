@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 DOCS = $(VENV)/.installed-docs
 
-.PHONY: demo test check lint types contract docs install clean
+.PHONY: demo test slow check lint types contract docs install clean
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -20,6 +20,10 @@ demo: $(STAMP)
 
 test: $(STAMP) lint types contract
 	$(BIN)/python -m pytest -n 2
+
+# The tests that test leaves out because each takes long.
+slow: $(STAMP)
+	$(BIN)/python -m pytest -n 2 -m slow
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -54,11 +54,14 @@ def test_a_bug_report_asks_for_doctor():
 
 
 def test_the_workflow_runs_the_targets_of_the_makefile():
-    job = read(ROOT / ".github" / "workflows" / "ci.yml")["jobs"]["test"]
-    targets = [step["run"].split()[1] for step in job["steps"] if step.get("run", "").startswith("make ")]
-    assert targets == ["docs", "test"]
+    jobs = read(ROOT / ".github" / "workflows" / "ci.yml")["jobs"]
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
+    for name, expected in (("test", ["docs", "test"]), ("slow", ["slow"])):
+        steps = jobs[name]["steps"]
+        targets = [step["run"].split()[1] for step in steps if step.get("run", "").startswith("make ")]
+        assert targets == expected
+        assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
+    job = jobs["test"]
     lowest = re.search(r'requires-python = ">=([\d.]+)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert lowest is not None
     assert job["strategy"]["matrix"]["python"][0] == lowest[1]
