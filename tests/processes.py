@@ -5,12 +5,13 @@ from __future__ import annotations
 import atexit
 import multiprocessing
 import os
-import socket
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import torch.distributed
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["paralign.runs.train", "transformers.models.bert.modeling_bert", "accelerate"])
@@ -64,11 +65,10 @@ def run_group(function: Callable[..., int | None], arguments: list[Any], process
         processes: number of processes. 1: without the variables of a process group.
         logs: path of the files with standard error, without their suffix.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    # The processes connect to a store of this one, as to that of torch.distributed.run: its port cannot be taken.
+    store = torch.distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     group = {"WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes)}
-    group |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    group |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port), "TORCHELASTIC_USE_AGENT_STORE": "True"}
     started = []
     for rank in range(processes):
         own = group | {"RANK": str(rank), "LOCAL_RANK": str(rank)} if processes > 1 else {}
@@ -81,6 +81,7 @@ def run_group(function: Callable[..., int | None], arguments: list[Any], process
     finally:
         for process in started:
             process.kill()
+        del store
     assert codes == [0] * processes, "\n".join(process.said()[-3000:] for process in started)
 
 
