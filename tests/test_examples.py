@@ -23,6 +23,7 @@ from paralign.cli import program
 from paralign.errors import UserError
 from paralign.objectives import OBJECTIVES
 from paralign.runs.settings import run_settings
+from tests.examples import load_example
 from tests.training.runs import losses_of
 
 ROOT = Path(__file__).parents[1]
@@ -33,18 +34,11 @@ RESULTS = ROOT / "docs" / "results"
 CURRENT = [path for path in DOCUMENTS if path.parent != RESULTS]
 
 
-def example(name):
-    spec = importlib.util.spec_from_file_location(f"examples_{name}", EXAMPLES / f"{name}.py")
-    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # where pydantic looks for types
-    spec.loader.exec_module(module)
-    return module
-
-
 # -- layers
 
 
 def test_layers_before_and_after_alignment(tmp_path, monkeypatch):
-    module = example("layers")
+    module = load_example("layers")
     monkeypatch.setattr(module, "TEXT", [f"{tag}=smallworld:0-60" for tag in ("en", "de", "hi")])
     monkeypatch.setattr(module, "PAIRS", ["en-de=smallworld:100-160", "en-hi=smallworld:100-160"])
     page = module.main(tmp_path, arch="bert:1x32", epochs=1, sentences=30).read_text()
@@ -58,7 +52,7 @@ def test_layers_before_and_after_alignment(tmp_path, monkeypatch):
 
 
 def test_the_whole_story_as_a_script(tmp_path):
-    page = example("ppa_small_world").main(tmp_path / "run", arch="bert:1x32", sentences=100, epochs=1)
+    page = load_example("ppa_small_world").main(tmp_path / "run", arch="bert:1x32", sentences=100, epochs=1)
     assert page.is_file()
     assert "PPA" in page.read_text(encoding="utf-8")
     found = {path.parent.name for path in (tmp_path / "run").glob("*/results.jsonl")}
@@ -72,7 +66,7 @@ def test_the_whole_story_as_a_script(tmp_path):
 
 def loss_of(first, second, ids, **settings):
     """The loss of given sentence vectors."""
-    module = example("pair_contrast")
+    module = load_example("pair_contrast")
     objective = module.PairContrast(module.PairContrastConfig(**settings), None)
     views = {"first": torch.tensor(first), "second": torch.tensor(second)}
     step = SimpleNamespace(

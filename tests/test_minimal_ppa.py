@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from transformers import AutoModelForMaskedLM
 from paralign.commands.align import AlignRequest, prepare_align
 from paralign.commands.arguments import as_overrides
 from paralign.runs.options import RunOptions
+from tests.examples import load_example
 
 SCRIPT = Path(__file__).parents[1] / "examples" / "minimal_ppa.py"
 STEPS, BATCH, QUEUE, DIM = 4, 12, 24, 8
@@ -99,12 +99,7 @@ def loop(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Loop:
 @pytest.fixture
 def minimal() -> Any:
     """The script as a module."""
-    spec = importlib.util.spec_from_file_location("examples_minimal_ppa", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_example("minimal_ppa")
 
 
 def differences(minimal: Any, loop: Loop, base: Path, **changed: Any) -> tuple[float, float]:

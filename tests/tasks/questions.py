@@ -1,7 +1,6 @@
 """Questions of the small world and by hand, tokenizers that know their letters, and a head that knows."""
 
 import json
-from collections import Counter
 
 import numpy as np
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
@@ -10,9 +9,9 @@ from transformers import PreTrainedTokenizerFast
 from paralign.encoder import train_tokenizer
 from paralign.formats.items import Question
 from paralign.smallworld import World
-from paralign.tasks.dataset import Dataset
 from paralign.tasks.question_answering import AnswerConfig, QuestionAnswering
 from paralign.tasks.span_head import SpanHead
+from tests.tasks.datasets import dataset
 
 SENTENCES = {tag: [World(0).sentence(k, tag).text for k in range(90)] for tag in ("en", "de", "zh", "hi")}
 GAP = {"zh": ""}
@@ -21,10 +20,6 @@ GAP = {"zh": ""}
 def question(context, answer, *, asked="who ?", name="q", start=None) -> Question:
     starts = (context.index(answer) if start is None else start,) if answer else ()
     return Question(name, asked, context, (answer,) if answer else (), starts)
-
-
-def dataset(items, language="en") -> Dataset:
-    return Dataset(f"{language}=made", language, lambda dropped: iter(items), limit=None, dropped=Counter())
 
 
 def world_question(language: str, index: int, sentences: int, *, name: str | None = None) -> Question:

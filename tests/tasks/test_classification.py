@@ -12,8 +12,8 @@ from paralign.errors import UserError
 from paralign.formats.items import SentencePair
 from paralign.smallworld import World
 from paralign.tasks.classification import Inference, PairConfig, Paraphrase
-from paralign.tasks.dataset import Dataset
 from paralign.training import TrainingConfig
+from tests.tasks.datasets import dataset
 
 LABELS = ("entailment", "neutral", "contradiction")
 TEXTS = {language: [World(0).sentence(k, language).text for k in range(60)] for language in ("en", "de")}
@@ -22,10 +22,6 @@ TEXTS = {language: [World(0).sentence(k, language).text for k in range(60)] for 
 def pair(k, label="neutral", language="en") -> SentencePair:
     texts = TEXTS[language]
     return SentencePair(texts[k % 60], texts[(7 * k + 3) % 60], label, str(k), k + 1)
-
-
-def dataset(items, language="en") -> Dataset:
-    return Dataset(f"{language}=made", language, lambda dropped: iter(items), limit=None, dropped=Counter())
 
 
 def test_a_row_is_premise_and_hypothesis_and_reads_cls(encoder):

@@ -1,8 +1,6 @@
 """Lexicon induction of planted vectors, of words from themselves, and its words without vectors."""
 
-import importlib.util
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +11,7 @@ from paralign.errors import UserError
 from paralign.runs.layer_choice import with_settings
 from paralign.tasks import find_task, lexicon
 from paralign.tasks.lexicon import Lexicon, LexiconInduction, word_vectors
+from tests.examples import load_example
 from tests.oracles import lexicon_loops
 
 WORDS = ["water", "house", "dog", "teacher", "apple", "river", "king", "bread", "moon", "garden", "window", "letter"]
@@ -170,11 +169,7 @@ def test_the_lexicon_of_the_small_world():
 
 
 def test_the_example(base, tmp_path):
-    path = Path(__file__).parents[2] / "examples" / "lexicon.py"
-    spec = importlib.util.spec_from_file_location("examples_lexicon", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    found = module.main(str(base), tmp_path)
+    found = load_example("lexicon").main(str(base), tmp_path)
     assert set(found) == {"static", "contextual"}
     for scores in found.values():
         assert (

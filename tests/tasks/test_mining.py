@@ -1,6 +1,5 @@
 """Mining of planted vectors with known counts, and of one text from itself."""
 
-import importlib.util
 import random
 from collections import Counter
 from pathlib import Path
@@ -12,6 +11,7 @@ from paralign.errors import UserError
 from paralign.formats.items import MiningSet
 from paralign.tasks import cross_lingual, find_task
 from paralign.tasks.mining import Corpora, Mining
+from tests.examples import load_example
 from tests.oracles import margin_loops
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -147,10 +147,7 @@ def test_chance_is_the_mean_of_all_pairings(encoder):
 
 
 def test_the_example(base, tmp_path):
-    spec = importlib.util.spec_from_file_location("examples_mining", EXAMPLES / "mining.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    scores = module.main(str(base), tmp_path, sentences=60)
+    scores = load_example("mining").main(str(base), tmp_path, sentences=60)
     assert set(scores) == {"f1", "precision", "recall"}
     assert all(0 <= value <= 1 for value in scores.values())
     gold = (tmp_path / "test.gold").read_text().splitlines()

@@ -1,6 +1,5 @@
 """Every answer is a tree with one root word, windows or not, and scored as the field scores it."""
 
-import importlib.util
 import json
 from collections import Counter
 from pathlib import Path
@@ -20,15 +19,16 @@ from paralign.sources.readers import read_trees
 from paralign.sources.specs import parse_text
 from paralign.tasks import find_task
 from paralign.tasks.biaffine_head import Arcs
-from paralign.tasks.dataset import Dataset
 from paralign.tasks.example_batches import ExampleBatches
 from paralign.tasks.head import TaskHead
 from paralign.tasks.parsing import Parse, ParserConfig, Parsing, join_windows
 from paralign.text.words import join_words
 from paralign.training import TrainingConfig
 from tests.encoder.test_tokenizer import metaspace
+from tests.examples import load_example
 from tests.oracles import attachment_loops, window_trees
 from tests.oracles.all_trees import is_tree
+from tests.tasks.datasets import dataset
 from tests.tasks.test_biaffine_head import NAMES, random_head
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -41,10 +41,6 @@ def tree(heads, relations=None, words=None, glued=None) -> Tree:
     text, spans = join_words(words, glued or [False] * n)
     relations = tuple(relations or ("root" if head == 0 else NAMES[head % 3] for head in heads))
     return Tree("s", text, words, spans, ("X",) * n, ("_",) * n, tuple(heads), relations, words, 1)
-
-
-def dataset(items) -> Dataset:
-    return Dataset("made", "en", lambda dropped: iter(items), limit=None, dropped=Counter())
 
 
 def parsing(**config) -> Parsing:
@@ -280,10 +276,7 @@ def test_predictions_are_trees_that_can_be_read_back(encoder, tmp_path):
 
 
 def test_the_example_scores_the_file_it_writes(tmp_path):
-    spec = importlib.util.spec_from_file_location("examples_parsing", EXAMPLES / "parsing.py")
-    example = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(example)
-    path = example.main(tmp_path, arch="bert:1x32", sentences=200, epochs=1)
+    path = load_example("parsing").main(tmp_path, arch="bert:1x32", sentences=200, epochs=1)
     found = list(read_trees(parse_text(f"de={path}")))
     gold = list(read_trees(parse_text("de=smallworld:3000000-3000020")))
     rows = [json.loads(line) for line in (tmp_path / "parser" / "results.jsonl").open()]

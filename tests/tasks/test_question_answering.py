@@ -22,12 +22,12 @@ from paralign.tasks.question_answering import Answer, AnswerConfig, QuestionAnsw
 from paralign.tasks.span_head import SpanHead
 from paralign.training import TrainingConfig
 from tests.oracles import all_spans
+from tests.tasks.datasets import dataset
 from tests.tasks.questions import (
     HAND,
     SENTENCES,
     Knowing,
     by_character,
-    dataset,
     question,
     scored,
     squad,

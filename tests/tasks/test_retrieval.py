@@ -1,8 +1,6 @@
 """Retrieval of planted vectors, and of a text from itself."""
 
-import importlib.util
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +8,7 @@ import pytest
 from paralign.errors import UserError
 from paralign.tasks import cross_lingual, find_task
 from paralign.tasks.retrieval import Parallel, Retrieval, RetrievalConfig
+from tests.examples import load_example
 
 TEXTS = [f"text {k}" for k in range(6)]
 
@@ -115,10 +114,6 @@ def test_unknown_tasks():
 
 
 def test_the_example(base, tmp_path):
-    path = Path(__file__).parents[2] / "examples" / "retrieval.py"
-    spec = importlib.util.spec_from_file_location("examples_retrieval", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    found = module.main(str(base), tmp_path, "en-de=smallworld:0-50")
+    found = load_example("retrieval").main(str(base), tmp_path, "en-de=smallworld:0-50")
     assert list(found) == [0, 1, 2]
     assert all(0 < value <= 1 for value in found.values())

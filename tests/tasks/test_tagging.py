@@ -19,13 +19,13 @@ from paralign.objectives import Step
 from paralign.smallworld import World
 from paralign.sources.readers import read_tagged, read_trees
 from paralign.sources.specs import parse_text
-from paralign.tasks.dataset import Dataset
 from paralign.tasks.example_batches import ExampleBatches
 from paralign.tasks.label_head import LabelHead
 from paralign.tasks.tagging import EntityConfig, NamedEntities, PartOfSpeech
 from paralign.text.words import join_words
 from paralign.training import TrainingConfig
 from tests.encoder.test_tokenizer import metaspace
+from tests.tasks.datasets import dataset
 
 WORDS = [word for index in range(60) for word in World(0).sentence(index, "en").words]
 
@@ -54,10 +54,6 @@ def labeled(rows) -> list[tuple[int, int]]:
     return [
         (int(row.pieces[0][t - 1]), int(tag)) for row in rows for t, tag in zip(row.targets, row.labels, strict=True)
     ]
-
-
-def dataset(items, language="en") -> Dataset:
-    return Dataset("made", language, lambda dropped: iter(items), limit=None, dropped=Counter())
 
 
 @pytest.mark.parametrize("language", ["en", "de", "zh"])

@@ -1,7 +1,5 @@
 """Topics: rows, cutting, scores, and what training data do not have."""
 
-from collections import Counter
-
 import numpy as np
 import pytest
 import torch
@@ -11,8 +9,8 @@ import paralign
 from paralign.errors import UserError
 from paralign.formats.items import LabeledSentence
 from paralign.smallworld import World
-from paralign.tasks.dataset import Dataset
 from paralign.tasks.topics import TopicConfig, Topics
+from tests.tasks.datasets import dataset
 
 NAMES = ("geography", "sports", "travel")
 TEXTS = [World(0).sentence(k, "en").text for k in range(40)]
@@ -20,10 +18,6 @@ TEXTS = [World(0).sentence(k, "en").text for k in range(40)]
 
 def sentence(k: int, label: str) -> LabeledSentence:
     return LabeledSentence(TEXTS[k % len(TEXTS)], label, str(k), k + 1)
-
-
-def dataset(items: list[LabeledSentence]) -> Dataset[LabeledSentence]:
-    return Dataset("en=made", "en", lambda dropped: iter(items), limit=None, dropped=Counter())
 
 
 @pytest.fixture
