@@ -161,7 +161,7 @@ def write_link_store(
                 if count > len(store):
                     break
                 owner, sizes, lengths = _words_of_pieces(store, records, tokenized)
-                begins = np.array([store.first_piece(record) for record in records])
+                begins = store.first_pieces(np.arange(records.start, records.stop))
                 # Between records are the pieces of duplicates that are stored.
                 stored = np.full((begins[-1] + lengths[-1] - position, 2), _NONE, "<u2")
                 stored[ranges(begins - position, lengths)] = np.where(owner < 0, _NONE, owner)
@@ -197,13 +197,13 @@ def _words_of_pieces(store: TokenStore, records: Sequence[int], tokenized: bool)
     """
     sides = [(record, side) for record in records for side in (0, 1)]
     texts = [store.text(*where) for where in sides]
-    offsets = [store.offsets(*where) for where in sides]
+    offsets, lengths = store.gather_offsets(np.repeat(records, 2), np.tile([0, 1], len(records)))
     spans = [word_spans(text, tokenized=tokenized) for text in texts]
-    sizes, lengths = (np.array([len(of_side) for of_side in parts], np.int64) for parts in (spans, offsets))
+    sizes = np.array([len(of_side) for of_side in spans], np.int64)
     # Sentences one after the other, with a character between them.
     begins = row_starts(np.array([len(text) + 1 for text in texts], np.int64))
     all_spans = np.array([span for of_side in spans for span in of_side], np.int64).reshape(-1, 2)
-    all_offsets = np.concatenate(offsets) + np.repeat(begins, lengths)[:, None]
+    all_offsets = offsets + np.repeat(begins, lengths)[:, None]
     owner = piece_word_ranges(all_offsets, all_spans + np.repeat(begins, sizes)[:, None])
     owner = np.where(owner < 0, -1, owner - np.repeat(row_starts(sizes), lengths)[:, None])
     return owner, sizes.reshape(-1, 2), lengths.reshape(-1, 2).sum(1)

@@ -6,6 +6,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import tee
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -157,11 +158,11 @@ def _can_stream(method: str) -> bool:
 
 
 def _pairs(store: TokenStore, records: np.ndarray, tokenized: bool) -> Iterator[WordPair]:
-    def side(number: int) -> Iterator[str]:
-        return (store.text(record, number) for record in records.tolist())
+    def side(number: int) -> Iterator[tuple[str, list[str]]]:
+        texts, again = tee(store.text(record, number) for record in records.tolist())
+        return zip(texts, split_words(again, tokenized=tokenized), strict=True)
 
-    words = (split_words(side(0), tokenized=tokenized), split_words(side(1), tokenized=tokenized))
-    for first, second, source, target in zip(side(0), side(1), *words, strict=True):
+    for (first, source), (second, target) in zip(side(0), side(1), strict=True):
         yield WordPair((first, second), (source, target))
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import ClassVar
-
-import numpy as np
 
 from paralign.console import echo_dropped
 from paralign.errors import UserError
 from paralign.formats.links import read_text_links
-from paralign.words.base import Aligner, AlignerConfig, AlignerOptions
+from paralign.words.base import Aligner, AlignerConfig, AlignerOptions, WordPair
 from paralign.words.word_links import WordLinks
 
 __all__ = ["FileAligner"]
@@ -29,13 +28,13 @@ class FileAligner(Aligner):
             raise UserError(f"--symmetrize has no effect with the aligner {self.name!r}", hint=hint)
         super().__init__(config, options)
 
+    def read(self, pairs: Iterable[WordPair]) -> None:
+        self.sizes = [(len(pair.words[0]), len(pair.words[1])) for pair in pairs]
+
     def align(self, count: int) -> WordLinks:
         path, lenient, one_based = self.options.links, self.options.lenient, self.options.one_based
         assert path is not None
-        sizes = [(len(pair.words[0]), len(pair.words[1])) for pair in self.pairs]
         dropped: Counter[str] = Counter()
-        links = read_text_links(path, sizes, one_based=one_based, lenient=lenient, dropped=dropped, limit=count)
+        links = read_text_links(path, self.sizes, one_based=one_based, lenient=lenient, dropped=dropped, limit=count)
         echo_dropped(dropped, "links", quiet=self.options.quiet)
-        rows = [(k, i, j) for k, row in enumerate(links) for i, j in row.possible]
-        flat = np.array(rows, np.int64).reshape(-1, 3)
-        return WordLinks.from_arrays(count, [flat[:, 0]], [flat[:, 1]], [flat[:, 2]])
+        return WordLinks.from_rows(row.possible for row in links)

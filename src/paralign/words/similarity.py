@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -22,7 +23,7 @@ from paralign.encoder import Encoder
 from paralign.encoder.precision import choose_precision
 from paralign.errors import UserError
 from paralign.ragged import batched, row_keys, row_positions
-from paralign.words.base import Aligner, AlignerConfig, AlignerOptions
+from paralign.words.base import Aligner, AlignerConfig, AlignerOptions, WordPair
 from paralign.words.matching import best_matches, itermax, transport_plan
 from paralign.words.size_groups import group_similar_sizes
 from paralign.words.symmetrization import symmetrize
@@ -85,11 +86,14 @@ class SimilarityAligner(Aligner):
         self.encoder = Encoder.from_pretrained(options.model, allow_causal=True, quiet=options.quiet).to(best_device())
         choose_precision(config.precision, [self.encoder], option="--set words.precision=fp32")  # refuses bf16
 
+    def read(self, pairs: Iterable[WordPair]) -> None:
+        self.texts = [pair.texts for pair in pairs]  # the encoder needs no words
+
     def align(self, count: int) -> WordLinks:
         text = f"linked {{:,}} of {count:,} pairs"
         return align_by_similarity(
             self.encoder,
-            (pair.texts for pair in self.pairs[:count]),
+            islice(self.texts, count),
             self.config,
             method=self.symmetrization,
             tokenized=self.options.tokenized,
