@@ -11,6 +11,8 @@ import torch
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 import paralign
+from paralign.commands.align import AlignRequest, prepare_align
+from paralign.commands.arguments import as_overrides
 from paralign.config import load_toml
 from paralign.corpus.clean import FilterConfig
 from paralign.corpus.store import TokenStore
@@ -18,6 +20,7 @@ from paralign.encoder import Encoder
 from paralign.encoder.card import read_provenance
 from paralign.errors import Stopped, UserError
 from paralign.runs.folder import RunFolder
+from paralign.runs.options import RunOptions
 from paralign.runs.settings import load_recipe, recipes, run_settings
 from paralign.training import trainer
 from tests.training.runs import log_of, stopped_at
@@ -159,26 +162,36 @@ def test_an_aligned_encoder_records_its_lineage(base, tmp_path, monkeypatch):
 def test_seeds_share_a_lineage_and_other_bases_methods_and_texts_do_not(base, make_encoder, tmp_path):
     other = tmp_path / "other"
     make_encoder("bert:1x32").save_pretrained(other)
-    runs = {
-        "seed 0": align(base, tmp_path / "0"),
-        "seed 1": align(base, tmp_path / "1", overrides=["training.seed=1"]),
-        "base": align(other, tmp_path / "2", overrides=["training.seed=2"]),
-        "text": align(base, tmp_path / "3", pairs=("en-de=smallworld:0-70",)),
-        "steps": align(base, tmp_path / "4", overrides=["training.steps=3"]),
-        "rate": align(base, tmp_path / "5", overrides=["training.learning_rate=3e-4"]),
-        "temperature": align(base, tmp_path / "6", overrides=["moco.temperature=0.5"]),
+    numbers = iter(range(99))
+
+    def lineage(model, *overrides, pairs=("en-de=smallworld:0-60",)):  # known before the first step
+        request = AlignRequest(
+            str(model), pairs, recipe="ppa-mini", overrides=[*as_overrides(QUICK | MOCO), *overrides]
+        )
+        return prepare_align(RunOptions(tmp_path / f"{next(numbers)}", quiet=True), request).trainer.lineage
+
+    lineages = {
+        "seed 0": lineage(base),
+        "base": lineage(other, "training.seed=2"),
+        "text": lineage(base, pairs=("en-de=smallworld:0-70",)),
+        "steps": lineage(base, "training.steps=3"),
+        "rate": lineage(base, "training.learning_rate=3e-4"),
+        "temperature": lineage(base, "moco.temperature=0.5"),
     }
-    lineages = {name: read_provenance(folder)["lineage"] for name, folder in runs.items()}
-    assert lineages.pop("seed 1") == lineages["seed 0"]
-    assert len(set(lineages.values())) == len(lineages) == 6
-    cost = align(base, tmp_path / "7", overrides=["training.chunk_cost=9", "links.method=ibm", "training.seed=2"])
-    assert read_provenance(cost)["lineage"] == lineages["seed 0"]  # they do not change what is learned
+    assert len(set(lineages.values())) == len(lineages)
+    # They do not change what is learned.
+    assert lineage(base, "training.chunk_cost=9", "links.method=ibm", "training.seed=2") == lineages["seed 0"]
     # The lineage of what was aligned again is that of the whole chain, whatever its seeds.
-    again = [align(runs[name], tmp_path / f"{name} again", overrides=[f"training.seed={k}"])
-             for k, name in enumerate(("seed 0", "seed 1", "base"))]  # fmt: skip
-    first, second, third = (read_provenance(folder)["lineage"] for folder in again)
+    runs = {
+        name: align(model, tmp_path / name, overrides=[f"training.seed={seed}"])
+        for name, model, seed in (("seed 0", base, 0), ("seed 1", base, 1), ("base", other, 2))
+    }
+    trained = {name: read_provenance(folder)["lineage"] for name, folder in runs.items()}
+    assert trained == {"seed 0": lineages["seed 0"], "seed 1": lineages["seed 0"], "base": lineages["base"]}
+    first, second, third = (lineage(folder, f"training.seed={k}") for k, folder in enumerate(runs.values()))
     assert first == second != third
-    rows = paralign.evaluate(str(again[0]), task="retrieval", data=["en-de=smallworld:60-80"], out=tmp_path / "e")
+    again = align(runs["seed 0"], tmp_path / "again")
+    rows = paralign.evaluate(str(again), task="retrieval", data=["en-de=smallworld:60-80"], out=tmp_path / "e")
     assert {row.settings["lineage"] for row in rows} == {first}
     assert {row.settings["base"] for row in rows} == {str(runs["seed 0"])}
 

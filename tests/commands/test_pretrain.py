@@ -117,15 +117,24 @@ def packed(out, tmp_path, **more):
     )  # fmt: skip
 
 
-def test_packed_rows_held_out_losses_and_languages_are_reported(tmp_path):
-    made = packed(tmp_path / "run", tmp_path)
-    looks = [line for line in log_of(tmp_path / "run") if line.get("event") == "heldout"]
+@pytest.fixture(scope="module")
+def packed_run(tmp_path_factory):
+    """The folder of a run, next to its files; not to be changed."""
+    folder = tmp_path_factory.mktemp("packed")
+    packed(folder / "run", folder)
+    return folder / "run"
+
+
+def test_packed_rows_held_out_losses_and_languages_are_reported(packed_run):
+    looks = [line for line in log_of(packed_run) if line.get("event") == "heldout"]
     assert [look["step"] for look in looks] == [4, 6]
-    encoder = Encoder.from_pretrained(made)
-    known = HeldOut(encoder, [TextSpec(tag, str(tmp_path / f"{tag}.held.txt")) for tag in ("en", "zh")]).losses()
+    encoder = Encoder.from_pretrained(packed_run / "encoder")
+    known = HeldOut(
+        encoder, [TextSpec(tag, str(packed_run.parent / f"{tag}.held.txt")) for tag in ("en", "zh")]
+    ).losses()
     # The file's weights are rounded, the log's were not yet.
     assert looks[-1]["losses"] == pytest.approx(known, rel=1e-3)
-    facts = json.loads((tmp_path / "run" / "run.json").read_text())
+    facts = json.loads((packed_run / "run.json").read_text())
     assert {tag: row["sentences"] for tag, row in facts["languages"].items()} == {"en": 240, "de": 60, "zh": 30}
     roots = {tag: n ** (1 / 3) for tag, n in (("en", 240), ("de", 60), ("zh", 30))}
     for tag, row in facts["languages"].items():
@@ -134,18 +143,17 @@ def test_packed_rows_held_out_losses_and_languages_are_reported(tmp_path):
         assert row["unknown"] <= 0.01
 
 
-def test_a_run_with_packed_rows_resumes_to_the_same_bytes(tmp_path):
-    whole = packed(tmp_path / "whole", tmp_path)
+def test_a_run_with_packed_rows_resumes_to_the_same_bytes(packed_run, tmp_path):
     with stopped_at(3):
         packed(tmp_path / "run", tmp_path)
     made = packed(tmp_path / "run", tmp_path, resume=True)
-    assert (made / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
-    logs = [[line for line in log_of(tmp_path / name) if line.get("event") == "heldout"] for name in ("whole", "run")]
+    assert (made / "model.safetensors").read_bytes() == (packed_run / "encoder/model.safetensors").read_bytes()
+    logs = [[line for line in log_of(run) if line.get("event") == "heldout"] for run in (packed_run, tmp_path / "run")]
     assert [look["losses"] for look in logs[0]] == [look["losses"] for look in logs[1]]
 
 
-def test_half_precision_halves_the_file_and_loads_as_fp32_without_us(tmp_path):
-    made = packed(tmp_path / "run", tmp_path)
+def test_half_precision_halves_the_file_and_loads_as_fp32_without_us(packed_run):
+    made = packed_run / "encoder"
     stored = load_file(made / "model.safetensors")
     assert {value.dtype for value in stored.values()} == {torch.float16}
     model = AutoModelForMaskedLM.from_pretrained(made)

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import shutil
 import tomllib
 
 import pytest
@@ -28,30 +29,35 @@ def align(model, out, **more):
     return paralign.align(None if model is None else str(model), out=out, **given)
 
 
-def test_the_weights_are_those_of_the_checkpoint(base, tmp_path):
-    align(base, tmp_path / "one")
-    newest = tmp_path / "one" / "checkpoints" / "step-00000006"
+@pytest.fixture(scope="module")
+def first(base, tmp_path_factory):
+    """The folder of a run; not to be changed."""
+    out = tmp_path_factory.mktemp("first") / "one"
+    align(base, out)
+    return out
+
+
+def test_the_weights_are_those_of_the_checkpoint(first, base):
+    newest = first / "checkpoints" / "step-00000006"
     encoder = Encoder.from_pretrained(base)
     StartCheckpoint(newest).load_into(encoder)
     stored = load_file(newest / "module.safetensors")
     names = [name for name in stored if name.startswith("encoder.")]
     assert names
     assert all(torch.equal(encoder.state_dict()[name.removeprefix("encoder.")], stored[name]) for name in names)
-    assert encoder.digest() == Encoder.from_pretrained(tmp_path / "one" / "encoder").digest()
+    assert encoder.digest() == Encoder.from_pretrained(first / "encoder").digest()
 
 
-def test_links_by_similarity_would_be_those_of_another_encoder(base, tmp_path):
-    align(base, tmp_path / "one")
-    given = {"from_checkpoint": tmp_path / "one/checkpoints/step-00000006", "recipe": "word-l2-mini"}
+def test_links_by_similarity_would_be_those_of_another_encoder(first, tmp_path):
+    given = {"from_checkpoint": first / "checkpoints/step-00000006", "recipe": "word-l2-mini"}
     with pytest.raises(UserError, match=r"links\.method=similarity would use the base of the checkpoint"):
         align(None, tmp_path / "two", overrides=["links.method=similarity"], **given)
 
 
-def test_training_from_a_checkpoint_is_training_from_an_encoder_with_its_weights(base, tmp_path):
+def test_training_from_a_checkpoint_is_training_from_an_encoder_with_its_weights(first, base, tmp_path):
     """The run of the checkpoint ended there, so its encoder has the same weights; the model is not named again."""
-    first = align(base, tmp_path / "one")
-    checkpoint = tmp_path / "one" / "checkpoints" / "step-00000006"
-    one = align(first, tmp_path / "from-encoder")
+    checkpoint = first / "checkpoints" / "step-00000006"
+    one = align(first / "encoder", tmp_path / "from-encoder")
     other = align(None, tmp_path / "from-checkpoint", from_checkpoint=checkpoint)
     assert (one / "model.safetensors").read_bytes() == (other / "model.safetensors").read_bytes()
 
@@ -90,9 +96,8 @@ def test_the_advice_after_divergence_can_be_followed(base, tmp_path, capsys, mon
     assert all(torch.isfinite(value).all() for value in load_file(out / "encoder" / "model.safetensors").values())
 
 
-def test_another_checkpoint_is_refused_when_the_run_is_resumed(base, tmp_path):
-    align(base, tmp_path / "one")
-    steps = [tmp_path / "one" / "checkpoints" / f"step-0000000{step}" for step in (4, 6)]
+def test_another_checkpoint_is_refused_when_the_run_is_resumed(first, base, tmp_path):
+    steps = [first / "checkpoints" / f"step-0000000{step}" for step in (4, 6)]
     with stopped_at(2):
         align(None, tmp_path / "run", from_checkpoint=steps[0])
     with pytest.raises(UserError, match=r"step-00000006/module\.safetensors: the checkpoint changed since"):
@@ -102,8 +107,8 @@ def test_another_checkpoint_is_refused_when_the_run_is_resumed(base, tmp_path):
     align(None, tmp_path / "run", from_checkpoint=steps[0], resume=True)
 
 
-def test_what_is_no_checkpoint_of_this_encoder_is_refused(base, tmp_path, make_encoder):
-    align(base, tmp_path / "one")
+def test_what_is_no_checkpoint_of_this_encoder_is_refused(first, base, tmp_path, make_encoder):
+    shutil.copytree(first, tmp_path / "one")
     checkpoint = tmp_path / "one" / "checkpoints" / "step-00000006"
     make_encoder("bert:1x32").save_pretrained(tmp_path / "other")
     cases = [

@@ -9,7 +9,6 @@ import pytest
 import paralign
 from paralign.commands.align import AlignRequest, prepare_align
 from paralign.commands.pretrain import PretrainRequest, Scratch, prepare_pretrain
-from paralign.encoder.card import read_provenance
 from paralign.runs.model_folder import describe_fine_tuned
 from paralign.runs.options import RunOptions
 
@@ -99,23 +98,22 @@ def test_a_tokenizer_is_compared_by_content(make_encoder, tmp_path):
 
 def test_a_run_from_a_checkpoint_has_the_lineage_of_its_run(base, tmp_path):
     """The text, the method and the step of the first run, whatever its seed."""
-    write(tmp_path / "text.tsv", PAIRS)
-    write(tmp_path / "other.tsv", PAIRS[::-1])
+    text = f"en-de={write(tmp_path / 'text.tsv', PAIRS)}"
+    other = f"en-de={write(tmp_path / 'other.tsv', PAIRS[::-1])}"
 
-    def align(name, text, *overrides, start=None):
-        pairs = [f"en-de={tmp_path / text}"]
-        return paralign.align(None if start else str(base), out=tmp_path / name, pairs=pairs, recipe="tlm-mini",
-                              overrides=[*QUICK, *overrides], from_checkpoint=start, quiet=True)  # fmt: skip
+    def lineage(name, step):
+        start = tmp_path / name / "checkpoints" / f"step-0000000{step}"
+        request = AlignRequest(None, [text], recipe="tlm-mini", overrides=QUICK, from_checkpoint=start)
+        return prepare_align(RunOptions(tmp_path / f"{name}-{step}", quiet=True), request).trainer.lineage
 
-    first = {"one": ("text.tsv",), "seed": ("text.tsv", "training.seed=1"), "text": ("other.tsv",),
-             "rate": ("text.tsv", "training.learning_rate=1e-4")}  # fmt: skip
+    first = {"one": (text,), "seed": (text, "training.seed=1"), "text": (other,),
+             "rate": (text, "training.learning_rate=1e-4")}  # fmt: skip
     found = {}
-    for name, given in first.items():
-        align(name, *given)
-        start = tmp_path / name / "checkpoints" / "step-00000002"
-        found[name] = read_provenance(align(f"{name}-more", "text.tsv", start=start))["lineage"]
-    start = tmp_path / "one" / "checkpoints" / "step-00000004"
-    found["step"] = read_provenance(align("step-more", "text.tsv", start=start))["lineage"]
+    for name, (pairs, *overrides) in first.items():
+        paralign.align(base, out=tmp_path / name, pairs=pairs, recipe="tlm-mini", overrides=[*QUICK, *overrides],
+                       quiet=True)  # fmt: skip
+        found[name] = lineage(name, 2)
+    found["step"] = lineage("one", 4)
     assert found.pop("seed") == found["one"]
     assert len(set(found.values())) == 4
 
