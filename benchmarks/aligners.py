@@ -226,6 +226,7 @@ def joined(text: Sequence[WordsPair], gold: Sequence[GoldLinks], size: int) -> t
 def layers(given: argparse.Namespace) -> None:
     """Evaluate links by similarity at several layers, units and matchings."""
     from paralign.encoder import Encoder
+    from paralign.encoder.layer_cache import cached_layers
     from paralign.words.similarity import SimilarityConfig, link_vectors
     from paralign.words.word_vectors import WordVectors
 
@@ -239,26 +240,27 @@ def layers(given: argparse.Namespace) -> None:
     for name, size in product(given.languages, given.join):
         text, right, half = gold_set(given.data, name, given.half)
         text, right = joined([text[k] for k in half], [right[k] for k in half], size)
-        for raw in (False, True):
-            matchings = [m for m in given.matching if m.startswith("softmax") == raw]
-            if not matchings:
-                continue
-            sides = [
-                WordVectors.of_layers(
-                    *(encoder, [" ".join([*lead, *pair[side]]) for pair in text], tag),
-                    layers=chosen, units=given.unit, normalize=not raw, tokenized=True,
-                ) for side, tag in enumerate(name.split("-"))
-            ]  # fmt: skip
-            for matching, layer, unit in product(matchings, chosen, given.unit):
-                kind, _, value = matching.partition(":")
-                option = {settings[kind]: value} if value else {}
-                config = SimilarityConfig.model_validate({"matching": kind, **option})
-                links: list[set[tuple[int, int]]] = [set() for _ in text]
-                for k, i, j in link_vectors(sides[0][layer, unit], sides[1][layer, unit], config, "intersect").tolist():
-                    if min(i, j) >= len(lead):
-                        links[k].add((i - len(lead), j - len(lead)))
-                score = alignment_score((a, g.sure, g.possible) for a, g in zip(links, right, strict=True))
-                found.setdefault((matching, unit, layer, size), {})[name] = 100 * score.aer
+        with cached_layers(limit=2**40):
+            for raw, layer, unit in product((False, True), chosen, given.unit):
+                matchings = [m for m in given.matching if m.startswith("softmax") == raw]
+                if not matchings:
+                    continue
+                source, target = (
+                    WordVectors(
+                        *(encoder, [" ".join([*lead, *pair[side]]) for pair in text], tag),
+                        layer=layer, unit=unit, normalize=not raw, tokenized=True,
+                    ) for side, tag in enumerate(name.split("-"))
+                )  # fmt: skip
+                for matching in matchings:
+                    kind, _, value = matching.partition(":")
+                    option = {settings[kind]: value} if value else {}
+                    config = SimilarityConfig.model_validate({"matching": kind, **option})
+                    links: list[set[tuple[int, int]]] = [set() for _ in text]
+                    for k, i, j in link_vectors(source, target, config, "intersect").tolist():
+                        if min(i, j) >= len(lead):
+                            links[k].add((i - len(lead), j - len(lead)))
+                    score = alignment_score((a, g.sure, g.possible) for a, g in zip(links, right, strict=True))
+                    found.setdefault((matching, unit, layer, size), {})[name] = 100 * score.aer
     rows = [{"matching": matching, "unit": unit, "layer": layer, "join": size, "aer": aer, "mean": mean(aer.values())}
             for (matching, unit, layer, size), aer in sorted(found.items())]  # fmt: skip
     cells = [[f"{r['matching']} {r['unit']} {r['layer']} {r['join']}",

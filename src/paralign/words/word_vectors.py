@@ -82,31 +82,7 @@ class WordVectors:
         bf16: bool = False,
         tokenized: bool = False,
     ) -> None:
-        (states,), word_ranges = _encode(encoder, texts, language, [layer], bf16, tokenized)
-        self._take(states, word_ranges, unit, normalize)
-
-    @classmethod
-    def of_layers(
-        cls,
-        encoder: Encoder,
-        texts: Sequence[str],
-        language: str | None,
-        *,
-        layers: Sequence[int],
-        units: Sequence[Unit] = ("piece",),
-        normalize: bool = True,
-        tokenized: bool = False,
-    ) -> dict[tuple[int, Unit], WordVectors]:
-        """Return the vectors of each layer and unit; the text is encoded once. Arguments as of the class."""
-        hidden, word_ranges = _encode(encoder, texts, language, layers, False, tokenized)
-        out = {}
-        for layer, states in zip(layers, hidden, strict=True):
-            for unit in units:
-                out[layer, unit] = cls.__new__(cls)
-                out[layer, unit]._take(states, word_ranges, unit, normalize)
-        return out
-
-    def _take(self, states: Tensor, word_ranges: Sequence[Ints], unit: Unit, normalize: bool) -> None:
+        states, word_ranges = _encode(encoder, texts, language, layer, bf16, tokenized)
         first, last = np.concatenate([np.empty((0, 2), np.int64), *word_ranges]).T
         sentence = row_ids(np.array([len(words) for words in word_ranges], np.int64))
         kept = np.flatnonzero(first >= 0)
@@ -167,11 +143,11 @@ class WordVectors:
 
 
 def _encode(
-    encoder: Encoder, texts: Sequence[str], language: str | None, layers: Sequence[int], bf16: bool, tokenized: bool
-) -> tuple[list[Tensor], list[Ints]]:
-    """Return the states of all pieces at each layer, and the first and last word of each piece, by sentence."""
+    encoder: Encoder, texts: Sequence[str], language: str | None, layer: int, bf16: bool, tokenized: bool
+) -> tuple[Tensor, list[Ints]]:
+    """Return the states of all pieces, and the first and last word of each piece, by sentence."""
     pieces = encoder.tokenize(list(texts), language)
-    states = piece_states(encoder, [ids for ids, _ in pieces], language, layers=layers, half=bf16)
+    (states,) = piece_states(encoder, [ids for ids, _ in pieces], language, layers=[layer], half=bf16)
     ranges = [
         piece_word_ranges(offsets, word_spans(text, tokenized=tokenized))
         for (_, offsets), text in zip(pieces, texts, strict=True)
