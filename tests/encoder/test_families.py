@@ -70,7 +70,7 @@ def test_states_and_scores_of_a_padded_batch_are_transformers_own(folder):
         some = np.array([1, 3, 8, 15])
         scores = encoder.logits(last.at(some))
         torch.testing.assert_close(scores, wanted.logits[inside][some], atol=1e-5, rtol=1e-5)
-        through = encoder.logits_with_dense(last.at(some), encoder.head_dense())
+        through = encoder.logits(last.at(some), encoder.head_dense())
         torch.testing.assert_close(through, scores, atol=0, rtol=0)
 
 

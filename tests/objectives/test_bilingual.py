@@ -80,9 +80,7 @@ def test_it_begins_as_the_head_itself_on_the_mean_of_the_translations(store, mak
     objective = BilingualPrediction(BilingualConfig(), encoder)
     states = torch.randn(4, encoder.width)
     with torch.no_grad():
-        torch.testing.assert_close(
-            encoder.logits_with_dense(objective.bridge(states), objective.dense), encoder.logits(states)
-        )
+        torch.testing.assert_close(encoder.logits(objective.bridge(states), objective.dense), encoder.logits(states))
 
 
 def test_the_gradient_is_that_of_small_changes(store, make_encoder, links):
@@ -287,7 +285,7 @@ def test_a_piece_that_two_links_share_counts_once(store, make_encoder, links, co
     with torch.no_grad():
         states = encoder.encode(view).flat[[a, b, c]]
         mixed = states.mean(0) if combine == "mean" else states.sum(0)
-        logits = encoder.logits_with_dense(objective.bridge(mixed[None]), objective.dense)[0]
+        logits = encoder.logits(objective.bridge(mixed[None]), objective.dense)[0]
         loss = objective(Step(encoder, batch))["bilingual"]
     assert objective.counts(batch) == {"bilingual": 1}
     assert loss.item() == pytest.approx(-torch.log_softmax(logits, 0)[int(view.labels[0])].item(), rel=1e-4)

@@ -379,20 +379,21 @@ class Encoder(EncodesText, nn.Module):
 
     # -- logits
 
-    def logits(self, states: Tensor) -> Tensor:
+    def logits(self, states: Tensor, dense: nn.Module | None = None) -> Tensor:
         """Return the logits over the vocabulary, from the model's own masked-LM head.
 
         Args:
             states: last hidden states, usually at masked positions only. Shape: [M, d].
+            dense: takes the place of :meth:`head_dense`; the rest of the head is shared. None: the model's own.
 
         Returns:
             The logits, of shape [M, V].
 
         Raises:
-            UserError: if the model has no vocabulary head.
+            UserError: if the model has no vocabulary head, or, with ``dense``, one without a dense layer.
         """
         self.require_head("computing logits")
-        return heads.head_logits(self.model, states)
+        return heads.head_logits(self.model, states, dense)
 
     def require_head(self, purpose: str) -> None:
         """Raise an error if there is no vocabulary head.
@@ -416,15 +417,3 @@ class Encoder(EncodesText, nn.Module):
         """
         self.require_head("this layer")
         return heads.head_dense(self.model)
-
-    def logits_with_dense(self, states: Tensor, dense: nn.Module) -> Tensor:
-        """Return the logits with another first dense layer in the vocabulary head; the rest of the head is shared.
-
-        Args:
-            states: Shape: [M, d].
-            dense: takes the place of :meth:`head_dense`.
-
-        Returns:
-            The logits, of shape [M, V].
-        """
-        return heads.head_logits_with(self.model, states, dense)

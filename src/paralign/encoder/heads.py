@@ -15,39 +15,27 @@ from torch import Tensor, nn
 from paralign.encoder.hf import Stub, base_of, width_of
 from paralign.errors import UserError
 
-__all__ = ["head_dense", "head_logits", "head_logits_with", "without_head"]
+__all__ = ["head_dense", "head_logits", "without_head"]
 
 
-def head_logits(model: Any, states: Tensor) -> Tensor:
+def head_logits(model: Any, states: Tensor, dense: nn.Module | None = None) -> Tensor:
     """Return the logits over the vocabulary.
 
     Args:
         model: a masked LM; every parameter of its head gets its gradient.
         states: hidden states. Shape: [M, d].
+        dense: the layer to use in place of the head's first dense layer (see :func:`head_dense`). None: its own.
 
     Returns:
         The logits, of shape [M, V].
+
+    Raises:
+        UserError: with ``dense``, if the head has no dense layer.
     """
-    return _run_head(model, states, {})
-
-
-def head_logits_with(model: Any, states: Tensor, dense: nn.Module) -> Tensor:
-    """Return the logits over the vocabulary with another first dense layer; the rest of the head is the model's.
-
-    Args:
-        model: a masked LM whose head has a dense layer (see :func:`head_dense`).
-        states: hidden states. Shape: [M, d].
-        dense: the layer to use in place of the head's first dense layer.
-
-    Returns:
-        The logits, of shape [M, V].
-    """
-    return _run_head(model, states, {_dense_of(model)[0]: dense})
-
-
-def _run_head(model: Any, states: Tensor, replacements: Mapping[str, nn.Module]) -> Tensor:
-    stub = Stub(base_of(model))
-    with _replaced(model, {model.base_model_prefix: stub, **replacements}):
+    replacements: dict[str, nn.Module] = {model.base_model_prefix: Stub(base_of(model))}
+    if dense is not None:
+        replacements[_dense_of(model)[0]] = dense
+    with _replaced(model, replacements):
         # The backward pass of [0] would copy the gradient of all logits.
         logits: Tensor = model(inputs_embeds=states[None]).logits.squeeze(0)
     return logits

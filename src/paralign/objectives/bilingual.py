@@ -78,7 +78,7 @@ class BilingualPrediction(Objective):
         total = states.new_zeros(len(chosen), states.shape[1]).index_add(0, owner, states)
         if self.config.combine == "mean":
             total = total / on_device(np.bincount(target, minlength=len(chosen)), states.device).unsqueeze(1)
-        logits = step.encoder.logits_with_dense(self.bridge(total), self.dense)
+        logits = step.encoder.logits(self.bridge(total), self.dense)
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         labels = on_device(view.labels[chosen], logits.device)
         return {self.name: nn.functional.cross_entropy(logits, labels, reduction="sum")}
