@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import lru_cache
-from typing import Any, TypeVar
+from functools import lru_cache, wraps
+from typing import Any, TypeVar, TypeVarTuple
 
 from paralign.formats.items import Pair, Question, SentencePair, Tagged, Tree
 from paralign.sources.specs import PairSpec
@@ -22,6 +22,7 @@ __all__ = [
 _BLOCK = 64
 """Number of items generated together."""
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 SEED = 0
 """Seed of the world that ``smallworld`` denotes."""
 
@@ -73,12 +74,30 @@ def smallworld_text(language: str, indices: range) -> Iterator[tuple[int, str]]:
     return ((index, world.sentence(index, language).text) for index in indices)
 
 
+def _in_blocks(generate: Callable[[*Ts, range], Iterator[T]]) -> Callable[[*Ts, range], Iterator[T]]:
+    """Keep the items in blocks, as tasks read their data several times, and several runs the same data.
+
+    Args:
+        generate: called with languages and a range of indices.
+    """
+
+    @wraps(generate)
+    def items(*args: *tuple[*Ts, range]) -> Iterator[T]:
+        *languages, indices = args
+        for start in range(indices.start, indices.stop, _BLOCK):
+            yield from _block(generate, tuple(languages), start, min(start + _BLOCK, indices.stop))
+
+    return items
+
+
+@lru_cache(maxsize=256)
+def _block(generate: Callable[..., Iterator[Any]], languages: tuple[str, ...], start: int, stop: int) -> list[Any]:
+    return list(generate(*languages, range(start, stop)))
+
+
+@_in_blocks
 def smallworld_trees(language: str, indices: range) -> Iterator[Tree]:
     """Yield gold trees; errors as in :func:`smallworld_pairs`."""
-    return _generated(_trees, (language,), indices)
-
-
-def _trees(language: str, indices: range) -> Iterator[Tree]:
     from paralign.smallworld import World
 
     world = World(SEED)
@@ -88,12 +107,9 @@ def _trees(language: str, indices: range) -> Iterator[Tree]:
         yield Tree(f"smallworld-{index}", s.text, s.words, s.spans, s.upos, xpos, s.heads, s.deprels, s.lemmas, index)
 
 
+@_in_blocks
 def smallworld_sentence_pairs(language: str, indices: range) -> Iterator[SentencePair]:
     """Yield labeled inference pairs, aligned by index over languages; errors as in :func:`smallworld_pairs`."""
-    return _generated(_sentence_pairs, (language,), indices)
-
-
-def _sentence_pairs(language: str, indices: range) -> Iterator[SentencePair]:
     from paralign.smallworld import realize, sample_inference
 
     for index in indices:
@@ -102,12 +118,9 @@ def _sentence_pairs(language: str, indices: range) -> Iterator[SentencePair]:
         yield SentencePair(first, second, pair.label, f"smallworld-{index}", index)
 
 
+@_in_blocks
 def smallworld_questions(context_language: str, question_language: str, indices: range) -> Iterator[Question]:
     """Yield questions with one answer each, aligned by index; errors as in :func:`smallworld_pairs`."""
-    return _generated(_questions, (context_language, question_language), indices)
-
-
-def _questions(context_language: str, question_language: str, indices: range) -> Iterator[Question]:
     from paralign.smallworld import realize_question, sample_question
 
     for index in indices:
@@ -116,15 +129,12 @@ def _questions(context_language: str, question_language: str, indices: range) ->
         yield Question(f"smallworld-{index}", question, context, (answer,), (start,))
 
 
+@_in_blocks
 def smallworld_tagged(language: str, indices: range) -> Iterator[Tagged]:
     """Yield sentences with persons and places in BIO tags (``B-PER`` ...); errors as in :func:`smallworld_pairs`.
 
     ``text`` is the sentence in the orthography of its language, in Chinese without spaces.
     """
-    return _generated(_tagged, (language,), indices)
-
-
-def _tagged(language: str, indices: range) -> Iterator[Tagged]:
     from paralign.smallworld import World
 
     world = World(SEED)
@@ -134,14 +144,3 @@ def _tagged(language: str, indices: range) -> Iterator[Tagged]:
         for first, end, label in s.entities:
             tags[first:end] = [f"B-{label}"] + [f"I-{label}"] * (end - first - 1)
         yield Tagged(s.text, s.words, s.spans, tuple(tags), index)
-
-
-def _generated(generate: Callable[..., Iterator[T]], languages: tuple[str, ...], indices: range) -> Iterator[T]:
-    """Yield items. They are kept in blocks, as tasks read their data several times, and several runs the same data."""
-    for start in range(indices.start, indices.stop, _BLOCK):
-        yield from _block(generate, languages, start, min(start + _BLOCK, indices.stop))
-
-
-@lru_cache(maxsize=256)
-def _block(generate: Callable[..., Iterator[Any]], languages: tuple[str, ...], start: int, stop: int) -> list[Any]:
-    return list(generate(*languages, range(start, stop)))
