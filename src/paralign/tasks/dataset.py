@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from paralign.console import dropped_note
 from paralign.errors import UserError
 from paralign.rng import uniform
-from paralign.sources.specs import expand_home
+from paralign.sources.specs import expand_home, parse_text
 
 __all__ = ["Dataset"]
 
@@ -65,6 +65,35 @@ class Dataset(Generic[I]):
         """Scores of baselines, once a task has computed them."""
         if not self.size:
             raise UserError(f"no items to train on or score{dropped_note(dropped)}", where=name)
+
+    @classmethod
+    def of_text(
+        cls,
+        name: str,
+        read: Callable[..., Iterator[I]],
+        *,
+        limit: int | None,
+        dropped: Counter[str],
+        **options: Any,
+    ) -> Dataset[I]:
+        """Return the items of ``LANG=PATH``.
+
+        Args:
+            name: the specification.
+            read: a reader of :mod:`paralign.sources.readers`.
+            limit: as in the class.
+            dropped: as in the class.
+            options: other arguments of ``read``, such as ``lenient``.
+
+        Raises:
+            UserError: as for the class, and for a malformed specification.
+        """
+        spec = parse_text(name)
+
+        def items(count: Counter[str]) -> Iterator[I]:
+            return read(spec, dropped=count, **options)
+
+        return cls(name, spec.language, items, limit=limit, dropped=dropped)
 
     def __len__(self) -> int:
         return self.size

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, NamedTuple
@@ -19,7 +19,6 @@ from paralign.formats.items import Tree
 from paralign.metrics.attachment import attachment
 from paralign.metrics.spanning_tree import spanning_tree
 from paralign.sources.readers import read_trees
-from paralign.sources.specs import parse_text
 from paralign.tasks.base import TaskConfig
 from paralign.tasks.biaffine_head import Arcs, BiaffineHead
 from paralign.tasks.dataset import Dataset
@@ -70,12 +69,7 @@ class Parsing(SupervisedTask):
         self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labeled: bool = True
     ) -> Dataset[Tree]:
         """Read ``LANG=FILE.conllu`` (also ``.gz``, ``.zst``) or ``LANG=smallworld:START-STOP``."""
-        where = parse_text(spec)
-
-        def read(count: Counter[str]) -> Iterator[Tree]:
-            return read_trees(where, lenient=lenient, dropped=count, labeled=labeled)
-
-        return Dataset(spec, where.language, read, limit=limit, dropped=dropped)
+        return Dataset.of_text(spec, read_trees, limit=limit, dropped=dropped, lenient=lenient, labeled=labeled)
 
     def fit(self, data: Sequence[Dataset[Tree]]) -> None:
         """Read the names of relations from the training data."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -19,7 +19,6 @@ from paralign.formats.lines import write_lines
 from paralign.formats.tagged_columns import to_bio
 from paralign.metrics.spans import span_counts, tag_runs
 from paralign.sources.readers import read_tagged, read_trees
-from paralign.sources.specs import parse_text
 from paralign.tasks.base import TaskConfig
 from paralign.tasks.dataset import Dataset
 from paralign.tasks.example_batches import Example
@@ -69,12 +68,7 @@ class PartOfSpeech(_Tagging):
         self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labeled: bool = True
     ) -> Dataset[Tree]:
         """Read ``LANG=FILE.conllu`` (also ``.gz``, ``.zst``) or ``LANG=smallworld:START-STOP``."""
-        where = parse_text(spec)
-
-        def read(count: Counter[str]) -> Iterator[Tree]:
-            return read_trees(where, lenient=lenient, dropped=count, labeled=labeled)
-
-        return Dataset(spec, where.language, read, limit=limit, dropped=dropped)
+        return Dataset.of_text(spec, read_trees, limit=limit, dropped=dropped, lenient=lenient, labeled=labeled)
 
     def labels(self, item: Tree) -> Sequence[str]:
         """Return the tags."""
@@ -134,13 +128,11 @@ class NamedEntities(_Tagging):
         self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labeled: bool = True
     ) -> Dataset[Tagged]:
         """Read ``LANG=FILE``, a word and its tag on each line, or ``LANG=smallworld:START-STOP``."""
-        where, scheme = parse_text(spec), self.config.scheme
         columns = (self.config.word_column, self.config.tag_column)
-
-        def read(count: Counter[str]) -> Iterator[Tagged]:
-            return read_tagged(where, scheme=scheme, columns=columns, lenient=lenient, dropped=count, labeled=labeled)
-
-        return Dataset(spec, where.language, read, limit=limit, dropped=dropped)
+        form = {"scheme": self.config.scheme, "columns": columns}
+        return Dataset.of_text(
+            spec, read_tagged, limit=limit, dropped=dropped, lenient=lenient, labeled=labeled, **form
+        )
 
     def labels(self, item: Tagged) -> Sequence[str]:
         """Return the tags."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,7 +15,6 @@ from paralign.errors import UserError
 from paralign.formats.items import LabeledSentence
 from paralign.formats.lines import write_lines
 from paralign.sources.readers import read_labeled_sentences
-from paralign.sources.specs import parse_text
 from paralign.tasks.base import TaskConfig
 from paralign.tasks.classification import Classification
 from paralign.tasks.dataset import Dataset
@@ -70,12 +69,9 @@ class Topics(Classification):
         self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labeled: bool = True
     ) -> Dataset[LabeledSentence]:
         """Read ``LANG=PATH``: TSV with a header (``index_id``, ``category``, ``text``), or sentence and label."""
-        where = parse_text(spec)
-
-        def sentences(count: Counter[str]) -> Iterator[LabeledSentence]:
-            return read_labeled_sentences(where, lenient=lenient, dropped=count, labeled=labeled)
-
-        return Dataset(spec, where.language, sentences, limit=limit, dropped=dropped)
+        return Dataset.of_text(
+            spec, read_labeled_sentences, limit=limit, dropped=dropped, lenient=lenient, labeled=labeled
+        )
 
     def examples(self, encoder: Encoder, items: Sequence[LabeledSentence], language: str | None) -> list[Example]:
         """Return one row for each sentence: [CLS] sentence [SEP]."""
