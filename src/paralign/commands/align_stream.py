@@ -120,8 +120,8 @@ def align_stream(
     if to_stdout:
         assert aligner.loaded is not None
         trained = WordAligner(aligner.loaded, aligner.symmetrization)
-        return _to_stdout(trained, spec, part, limit, tokenized, lenient, quiet)
-    start, stop = (0, limit) if part is None else _range_of(spec, part, lenient, limit)
+        return _to_stdout(trained, options, part, limit)
+    start, stop = _range_of(options, part, limit)
     echo_language_warnings([spec], quiet)
     dropped: Counter[str] = Counter()
     given = [__version__, str(spec), aligner.symmetrization, tokenized, lenient, learn_from, part]
@@ -149,7 +149,7 @@ def align_stream(
                 output.checkpoint()
             trained = WordAligner(aligner.loaded or SavedAligner.load(learned), aligner.symmetrization)
             suffixes, pairs_of_part = tuple(path.suffix for path in paths), (start, stop, count)
-            for blocks, number in _aligned(trained, spec, pairs_of_part, tokenized, lenient, dropped, suffixes, quiet):
+            for blocks, number in _aligned(trained, options, pairs_of_part, dropped, suffixes):
                 output.write(blocks, number)
                 count += number
             if not count:  # no pairs: a compressed file must not be empty
@@ -208,16 +208,18 @@ def _check_options(
         raise UserError(f"--learn-from is {learn_from:,}, but --limit is {limit:,}", hint="learn from fewer pairs")
 
 
-def _range_of(spec: PairSpec, part: str, lenient: bool, limit: int | None) -> tuple[int, int | None]:
+def _range_of(options: AlignerOptions, part: str | None, limit: int | None) -> tuple[int, int | None]:
     """Return the first pair of a part, and the one after its last; ``None`` for the end of the text.
 
     Raises:
         UserError: if there is no such part.
     """
+    if part is None:
+        return 0, limit
     k, parts = parse_part(part, "part")
-    total = line_count(spec)
+    total = line_count(options.spec)
     if total is None:
-        total = sum(1 for _ in read_texts(spec, lenient=lenient))
+        total = sum(1 for _ in read_texts(options.spec, lenient=options.lenient))
     total = total if limit is None else min(total, limit)
     return total * (k - 1) // parts, limit if k == parts else total * k // parts
 
@@ -252,37 +254,33 @@ def _learn(aligner: StatisticalAligner, options: AlignerOptions, count: int) -> 
 
 def _aligned(
     trained: WordAligner,
-    spec: PairSpec,
+    options: AlignerOptions,
     part: tuple[int, int | None, int],
-    tokenized: bool,
-    lenient: bool,
     dropped: Counter[str],
     suffixes: tuple[str, ...],
-    quiet: bool,
 ) -> Iterator[tuple[list[bytes], int]]:
     """Yield bytes of the links, and of their probabilities if there are two suffixes, and the number of pairs.
 
     Args:
         trained: the aligner.
-        spec: the text.
+        options: the text, and how it is read.
         part: the first pair of the part, the one after its last, and the number of its pairs that are aligned already.
-        tokenized, lenient: as in :func:`paralign.commands.word_pairs.read_word_pairs`.
         dropped: counts dropped pairs of the part, also of those that are aligned already.
         suffixes: of the output files, for compression.
-        quiet: print no progress.
     """
 
     def align(block: list[Words]) -> tuple[list[bytes], int]:
         links = trained.links(block, probabilities=len(suffixes) > 1)
-        texts = (_link_lines(links), _posterior_lines(links))
+        posteriors = "".join(f"{line}\n" for line in links.posterior_lines())
+        texts = (_link_lines(links), posteriors.encode())
         return [_compressed(text, suffix) for text, suffix in zip(texts, suffixes, strict=False)], len(block)
 
     start, stop, done = part
-    texts = read_texts(spec, tokenized=tokenized, lenient=lenient, dropped=dropped)
+    texts = read_texts(options.spec, tokenized=options.tokenized, lenient=options.lenient, dropped=dropped)
     deque(islice(texts, start), maxlen=0)
     dropped.clear()  # counts of the parts before
     texts = islice(texts, done, None if stop is None else stop - start)
-    sides = split_words(chain.from_iterable(texts), tokenized=tokenized)
+    sides = split_words(chain.from_iterable(texts), tokenized=options.tokenized)
     words: Iterator[Words] = zip(sides, sides, strict=True)
     began = last = time.monotonic()
     count = 0
@@ -291,21 +289,12 @@ def _aligned(
         count, now = count + number, time.monotonic()
         if now - last > _PROGRESS_SECONDS:
             last = now
-            echo(f"{start + done + count:,} pairs ({count / (now - began):,.0f} pairs/s)", quiet=quiet)
+            speed = count / (now - began)
+            echo(f"{start + done + count:,} pairs ({speed:,.0f} pairs/s)", quiet=options.quiet)
 
 
 def _link_lines(links: WordLinks) -> bytes:
     shown = [f"{i}-{j}" for i, j in zip(links.source.tolist(), links.target.tolist(), strict=True)]
-    return _lines(shown, links)
-
-
-def _posterior_lines(links: WordLinks) -> bytes:
-    if links.posterior is None:
-        return b""
-    return _lines([f"{value:.4f}" for value in links.posterior.tolist()], links)
-
-
-def _lines(shown: Sequence[str], links: WordLinks) -> bytes:
     return "".join(" ".join(shown[a:b]) + "\n" for a, b in pairwise(links.starts.tolist())).encode()
 
 
@@ -317,24 +306,17 @@ def _compressed(data: bytes, suffix: str) -> bytes:
     return buffer.getvalue()
 
 
-def _to_stdout(
-    trained: WordAligner,
-    spec: PairSpec,
-    part: str | None,
-    limit: int | None,
-    tokenized: bool,
-    lenient: bool,
-    quiet: bool,
-) -> int:
+def _to_stdout(trained: WordAligner, options: AlignerOptions, part: str | None, limit: int | None) -> int:
     """Write the links to standard output, those of standard input line by line; return the number of pairs."""
     stdout, dropped, count = standard_bytes("stdout"), Counter[str](), 0
+    spec, tokenized, quiet = options.spec, options.tokenized, options.quiet
     if spec.path == "-":
-        texts = texts_of_lines(standard_bytes("stdin"), spec.languages, tokenized, lenient, dropped, limit)
+        texts = texts_of_lines(standard_bytes("stdin"), spec.languages, tokenized, options.lenient, dropped, limit)
         count = _align_blocks(trained, texts, stdout, tokenized)
     else:
-        start, stop = (0, limit) if part is None else _range_of(spec, part, lenient, limit)
+        start, stop = _range_of(options, part, limit)
         echo_language_warnings([spec], quiet)
-        for (block,), number in _aligned(trained, spec, (start, stop, 0), tokenized, lenient, dropped, ("",), quiet):
+        for (block,), number in _aligned(trained, options, (start, stop, 0), dropped, ("",)):
             stdout.write(block)
             stdout.flush()
             count += number

@@ -6,12 +6,9 @@ import json
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from itertools import chain, islice, pairwise
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from paralign.commands.arguments import one_or_several
 from paralign.commands.word_pairs import (
@@ -168,7 +165,7 @@ def align_words(
         }
         _write_score(Path(scores), score, facts)
     if posteriors is not None and result.posterior is not None:
-        _write_posteriors(Path(posteriors), result.posterior, result.starts)
+        write_lines(Path(posteriors), result.posterior_lines())
     echo(f"{out}  ({len(result):,} pairs, {len(result.source):,} links)", quiet=quiet)
     if scores is not None:
         echo(f"{scores}  (scores)", quiet=quiet)
@@ -180,12 +177,6 @@ def _check_languages(spec: PairSpec, further: Sequence[PairSpec]) -> None:
         if other.languages != spec.languages:
             message = f"--train is {'-'.join(other.languages)}, but --pairs is {'-'.join(spec.languages)}"
             raise UserError(message, where=other.path, hint="give the same languages in the same order")
-
-
-def _write_posteriors(path: Path, values: npt.NDArray[np.float32], starts: npt.NDArray[np.int64]) -> None:
-    """Write the probability of each link, a line for each pair."""
-    rows = (values[begin:end].tolist() for begin, end in pairwise(starts.tolist()))
-    write_lines(path, (" ".join(f"{value:.4f}" for value in row) for row in rows))
 
 
 def _write_score(path: Path, score: AlignmentScore, facts: Mapping[str, Any]) -> None:

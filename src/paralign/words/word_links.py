@@ -77,6 +77,12 @@ class WordLinks:
             starts.append(len(source))
         return cls(np.array(starts, np.int64), np.array(source, np.int32), np.array(target, np.int32))
 
+    def posterior_lines(self) -> Iterator[str]:
+        """Yield the probabilities of the links of each pair, separated by spaces; nothing if there are none."""
+        if self.posterior is not None:
+            for begin, end in pairwise(self.starts.tolist()):
+                yield " ".join(f"{value:.4f}" for value in self.posterior[begin:end].tolist())
+
     def __len__(self) -> int:
         return len(self.starts) - 1
 
