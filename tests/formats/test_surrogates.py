@@ -11,7 +11,7 @@ from paralign.__main__ import main
 from paralign.corpus.exclusion import excluded_sentences
 from paralign.errors import UserError
 from paralign.formats.item_errors import ItemError
-from paralign.formats.json_lines import TranslationFields
+from paralign.formats.json_lines import translation_texts
 from paralign.sources.readers import read_pairs, read_sentence_pairs
 from paralign.sources.specs import parse_pairs, parse_text
 
@@ -48,9 +48,9 @@ def test_a_pair_is_refused_or_counted(tmp_path, side, half):
 
 
 def test_text_in_other_languages_does_not_matter():
-    assert TranslationFields(("en", "de")).texts({"en": "a", "de": "b", "fr": "\ud800"}) == ("a", "b")
+    assert translation_texts({"en": "a", "de": "b", "fr": "\ud800"}, ("en", "de")) == ("a", "b")
     with pytest.raises(ItemError, match="surrogate"):
-        TranslationFields(("en", "fr")).texts({"en": "a", "de": "b", "fr": "\ud800"})
+        translation_texts({"en": "a", "de": "b", "fr": "\ud800"}, ("en", "fr"))
 
 
 COMMANDS = [

@@ -11,7 +11,7 @@ from typing import Any
 
 from paralign.errors import UserError
 from paralign.formats.item_errors import ItemError, check_surrogates, raise_or_drop
-from paralign.formats.json_lines import TranslationFields, language_keys, row_number_hint
+from paralign.formats.json_lines import language_keys, row_number_hint, translation_texts
 from paralign.formats.lines import MAX_LINE
 from paralign.text.language_tags import best_variant
 
@@ -31,13 +31,13 @@ def read_hub_pairs(
     path: str, languages: tuple[str, str], *, lenient: bool, dropped: Counter[str]
 ) -> Iterator[tuple[int, str, str]]:
     """Read pairs from the column ``translation``, or from columns named by the languages (or ``source`` and
-    ``target``); see :class:`paralign.formats.json_lines.TranslationFields`.
+    ``target``); see :func:`paralign.formats.json_lines.translation_texts`.
 
     Args:
         path: ``hub:NAME``, with the name of a dataset on the hub or a folder of Parquet, JSON, CSV or Arrow files;
             ``#CONFIG`` if it has several configurations (often one per language pair), ``@SPLIT`` for another split
             than ``train``.
-        languages: as in ``TranslationFields``.
+        languages: as in ``translation_texts``.
         lenient: drop rows without both texts instead of raising.
         dropped: counts them: ``missing language``, ``not JSON``, ``lone surrogate``.
 
@@ -48,10 +48,9 @@ def read_hub_pairs(
         UserError: if ``datasets`` is not installed, the dataset does not exist or cannot be read, or a column is
             missing.
     """
-    fields = TranslationFields(languages)
     for number, row in _rows(path):
         try:
-            source, target = fields.texts(row, number)
+            source, target = translation_texts(row, languages, number)
             _check_length(number, source, target)
             yield number, source, target
         except ItemError as error:

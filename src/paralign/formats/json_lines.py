@@ -12,7 +12,7 @@ from typing import Any
 from paralign.formats.item_errors import ItemError, check_surrogates, raise_or_drop
 from paralign.text.language_tags import best_variant, find_tag
 
-__all__ = ["TranslationFields", "is_json_line", "language_keys", "read_json_lines", "row_number_hint", "to_json_lines"]
+__all__ = ["is_json_line", "language_keys", "read_json_lines", "row_number_hint", "to_json_lines", "translation_texts"]
 
 _OBJECT = re.compile(r'\{\s*"')
 _ROW_NUMBERS = {"id": "ind", "no": "nob"}
@@ -24,52 +24,45 @@ def is_json_line(line: str) -> bool:
     return _OBJECT.match(line) is not None
 
 
-class TranslationFields:
-    """Find the texts of two languages in an object: ``{"translation": {"en": ..., "de": ...}}``, or the languages (or
-    ``source`` and ``target``) as keys of the object itself, see :func:`language_keys`.
+def translation_texts(record: Any, languages: tuple[str, str], line: int | None = None) -> tuple[str, str]:
+    """Return the texts of two languages in an object; ``null`` is an empty text.
+
+    The object is ``{"translation": {"en": ..., "de": ...}}``, or has the languages (or ``source`` and ``target``) as
+    keys itself, see :func:`language_keys`.
 
     Args:
+        record: the object.
         languages: tags; a script or region chooses among several variants, of which one with text is preferred.
+        line: line or row for the error.
 
-    >>> TranslationFields(("en", "de")).texts({"de": "Hallo", "eng": "Hello"})
+    Raises:
+        ItemError: if a text is missing, not a string, or has half of a surrogate pair.
+
+    >>> translation_texts({"de": "Hallo", "eng": "Hello"}, ("en", "de"))
     ('Hello', 'Hallo')
     """
-
-    def __init__(self, languages: tuple[str, str]) -> None:
-        self.languages = languages
-
-    def texts(self, record: Any, line: int | None = None) -> tuple[str, str]:
-        """Return both texts; ``null`` is an empty text.
-
-        Args:
-            record: the object.
-            line: line or row for the error.
-
-        Raises:
-            ItemError: if a text is missing, not a string, or has half of a surrogate pair.
-        """
-        if not isinstance(record, Mapping):
-            raise ItemError("not JSON", "not a JSON object", line)
-        fields = record.get("translation", record)
-        if not isinstance(fields, Mapping):
-            raise ItemError("missing language", "'translation' is not an object with languages as keys", line)
-        names = tuple(fields) if fields is not record else language_keys(fields)
-        keys = [_best_key(fields, names, tag) for tag in self.languages]
-        if None in keys and {"source", "target"} <= set(fields):
-            keys = ["source", "target"]
-        if None in keys:
-            shown = ", ".join(map(repr, list(fields)[:8])) or "none"
-            missing = f"for {self.languages[keys.index(None)]}"
-            if keys == [None, None] and len(half := {"source", "target"} - set(fields)) == 1:
-                missing = repr(half.pop())
-            message = f"no key {missing} among {shown}"
-            raise ItemError("missing language", message, line, row_number_hint(fields, self.languages))
-        texts = ["" if fields[key] is None else fields[key] for key in keys]
-        if not all(isinstance(text, str) for text in texts):
-            raise ItemError("not JSON", "a text is not a string", line)
-        for tag, text in zip(self.languages, texts, strict=True):
-            check_surrogates(text, f"the text in {tag}", line)
-        return texts[0], texts[1]
+    if not isinstance(record, Mapping):
+        raise ItemError("not JSON", "not a JSON object", line)
+    fields = record.get("translation", record)
+    if not isinstance(fields, Mapping):
+        raise ItemError("missing language", "'translation' is not an object with languages as keys", line)
+    names = tuple(fields) if fields is not record else language_keys(fields)
+    keys = [_best_key(fields, names, tag) for tag in languages]
+    if None in keys and {"source", "target"} <= set(fields):
+        keys = ["source", "target"]
+    if None in keys:
+        shown = ", ".join(map(repr, list(fields)[:8])) or "none"
+        missing = f"for {languages[keys.index(None)]}"
+        if keys == [None, None] and len(half := {"source", "target"} - set(fields)) == 1:
+            missing = repr(half.pop())
+        message = f"no key {missing} among {shown}"
+        raise ItemError("missing language", message, line, row_number_hint(fields, languages))
+    texts = ["" if fields[key] is None else fields[key] for key in keys]
+    if not all(isinstance(text, str) for text in texts):
+        raise ItemError("not JSON", "a text is not a string", line)
+    for tag, text in zip(languages, texts, strict=True):
+        check_surrogates(text, f"the text in {tag}", line)
+    return texts[0], texts[1]
 
 
 def language_keys(fields: Iterable[str]) -> tuple[str, ...]:
@@ -108,12 +101,12 @@ def _best_key(fields: Mapping[str, Any], names: Sequence[str], language: str) ->
 def read_json_lines(
     lines: Iterable[tuple[int, str]], path: str, languages: tuple[str, str], *, lenient: bool, dropped: Counter[str]
 ) -> Iterator[tuple[int, str, str]]:
-    """Read one object per line (:class:`TranslationFields`); a blank line is an empty pair.
+    """Read one object per line (:func:`translation_texts`); a blank line is an empty pair.
 
     Args:
         lines: numbered lines.
         path: named in errors.
-        languages: as in :class:`TranslationFields`.
+        languages: as in :func:`translation_texts`.
         lenient: drop malformed lines instead of raising.
         dropped: counts them: ``not JSON``, ``missing language``, ``lone surrogate``.
 
@@ -123,7 +116,6 @@ def read_json_lines(
     Raises:
         UserError: with ``file:line``.
     """
-    fields = TranslationFields(languages)
     for number, line in lines:
         if not line.strip():
             yield number, "", ""
@@ -133,7 +125,7 @@ def read_json_lines(
                 record = json.loads(line)
             except (ValueError, RecursionError):
                 raise ItemError("not JSON", "the line is not JSON", number) from None
-            yield number, *fields.texts(record, number)
+            yield number, *translation_texts(record, languages, number)
         except ItemError as error:
             raise_or_drop(error, path, "line", lenient=lenient, dropped=dropped)
 

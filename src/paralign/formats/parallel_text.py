@@ -106,7 +106,7 @@ def read_pair_files(
     The format is detected from the path and the first line that is not blank: two line-aligned files
     (``a.en,a.de``), two such files in a zip archive of OPUS, two treebanks (``a.conllu,b.conllu``, joined by
     ``# sent_id``), a translation memory (``.tmx``), a dataset of the hub, TSV (the first two columns are read; no
-    quoting), ``source ||| target``, or JSON lines (:class:`paralign.formats.json_lines.TranslationFields`).
+    quoting), ``source ||| target``, or JSON lines (:func:`paralign.formats.json_lines.translation_texts`).
 
     Args:
         path: as the user wrote it.
