@@ -85,10 +85,7 @@ class BatchPlan:
         rng = np.random.Generator(np.random.Philox(seed_for(self.seed, epoch, 1)))
         size = self.steps_per_epoch * self.batch
         order = _mixed(rng, self.groups, self.temperature)[:size]
-        span = self.window * self.batch
-        for start in range(0, size, span):  # in place: a corpus may have billions of records
-            part = order[start : start + span]
-            part[:] = part[_sort_windows(rng, self.lengths[part], self.batch, self.window)]
+        _sort_windows(rng, order, self.lengths, self.batch, self.window)
         if self.temperature == 1.0:
             return order, np.broadcast_to(np.zeros((), np.int64), size)
         return order, _rounds(order, len(self.lengths))
@@ -171,8 +168,7 @@ class PackedPlan:
             used += cost
         begin = np.array(starts, np.int64)
         chosen = np.resize(rng.permutation(len(begin)), self.steps_per_epoch * self.batch)  # only tiny corpora repeat
-        lengths = np.add.reduceat(self._costs[order], begin)[chosen]
-        chosen = chosen[_sort_windows(rng, lengths, self.batch, self._window)]
+        _sort_windows(rng, chosen, np.add.reduceat(self._costs[order], begin), self.batch, self._window)
         sizes = np.diff(np.append(begin, len(order)))
         return order, _rounds(order, len(self._costs)), begin[chosen], sizes[chosen]
 
@@ -203,14 +199,27 @@ def _mixed(
     return rng.permutation(np.concatenate(sampled).astype(_index_type(n)))[:n]
 
 
-def _sort_windows(rng: np.random.Generator, lengths: npt.NDArray[np.integer], batch: int, window: int) -> Ints:
-    """Return an order in which the records of each batch have similar lengths: windows are sorted by length."""
-    out = np.empty(len(lengths), np.int64)
+def _sort_windows(
+    rng: np.random.Generator,
+    order: npt.NDArray[np.integer],
+    lengths: npt.NDArray[np.integer],
+    batch: int,
+    window: int,
+) -> None:
+    """Sort windows of an order by length, so that the records of each batch have similar lengths.
+
+    Args:
+        rng: shuffles the batches of each window.
+        order: the records, sorted in place, as a corpus may have billions of them.
+        lengths: the length of each record.
+        batch: number of records in a batch.
+        window: number of batches in a window.
+    """
     span = window * batch
-    for start in range(0, len(lengths), span):
-        part = np.argsort(lengths[start : start + span], kind="stable").reshape(-1, batch)
-        out[start : start + span] = start + part[rng.permutation(len(part))].reshape(-1)
-    return out
+    for start in range(0, len(order), span):
+        part = order[start : start + span]
+        batches = np.argsort(lengths[part], kind="stable").reshape(-1, batch)
+        part[:] = part[batches[rng.permutation(len(batches))].reshape(-1)]
 
 
 def _index_type(count: int) -> type[np.signedinteger[Any]]:
