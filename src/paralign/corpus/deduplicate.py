@@ -11,7 +11,16 @@ import numpy.typing as npt
 
 from paralign.text.normalization import comparison_key
 
-__all__ = ["LATER_REASONS", "HashSet", "Hashes", "SortedHashes", "dropped_as", "hash_texts", "sentence_hashes"]
+__all__ = [
+    "LATER_REASONS",
+    "HashSet",
+    "Hashes",
+    "SortedHashes",
+    "contained",
+    "dropped_as",
+    "hash_texts",
+    "sentence_hashes",
+]
 
 Hashes = npt.NDArray[np.uint64]
 LATER_REASONS = ("excluded", "too long", "too short")
@@ -44,6 +53,17 @@ def sentence_hashes(texts: Iterable[str]) -> Hashes:
     return out
 
 
+def contained(hashes: Hashes, ordered: Hashes) -> npt.NDArray[np.bool_]:
+    """Return for each hash whether it is in a sorted array, which is not empty; ``np.isin`` would sort it again.
+
+    Returns:
+        bool ``[n]``.
+    """
+    positions = np.searchsorted(ordered, hashes)
+    found: npt.NDArray[np.bool_] = ordered[np.minimum(positions, len(ordered) - 1)] == hashes
+    return found
+
+
 class HashSet:
     """A set of 64-bit hashes that grows in batches; 8 bytes per hash, and twice that during a merge.
 
@@ -61,8 +81,7 @@ class HashSet:
         """Return for each hash whether it is in the set, bool ``[n]``."""
         result = np.zeros(len(hashes), np.bool_)
         for run in self._runs:
-            positions = np.searchsorted(run, hashes)
-            result |= run[np.minimum(positions, len(run) - 1)] == hashes
+            result |= contained(hashes, run)
         return result
 
     def add_new(self, hashes: Hashes) -> npt.NDArray[np.bool_]:

@@ -58,7 +58,6 @@ def split_corpus(
     key_share: float = 0.5,
     heldout_share: float = 0.01,
     lenient: bool = False,
-    dropped: Counter[str] | None = None,
 ) -> dict[str, Any]:
     """Split bilingual corpora into monolingual text, pairs for alignment and held-out monolingual text.
 
@@ -85,7 +84,6 @@ def split_corpus(
             and the other languages are not.
         heldout_share: expected share of the monolingual sentences of each language that are held out.
         lenient: drop lines that cannot be read instead of raising.
-        dropped: counts of dropped lines are added here too.
 
     Returns:
         The counts, by spec and file.
@@ -96,8 +94,7 @@ def split_corpus(
     check_new_folder(Path(out))
     excluded, excluded_rows = excluded_sentences(exclude, lenient=lenient)
     split = _Split(excluded, mono_share, key_share)
-    total: Counter[str] = Counter() if dropped is None else dropped
-    rows = []
+    rows, dropped = [], Counter[str]()
     every: list[PairSpec | TextSpec] = [*specs, *text]
     for spec in every:
         counts = _SpecCounts()
@@ -108,10 +105,10 @@ def split_corpus(
             for lines in batched(read_text(spec, lenient=lenient, dropped=counts.dropped), BATCH):
                 split.add_text(lines, spec, counts, lenient)
         rows.append({"spec": str(spec), "read": counts.read, "dropped": dict(+counts.dropped), "given": counts.given})
-        total.update(+counts.dropped)
+        dropped.update(+counts.dropped)
     split.remove_second_sides()
     if not any(file.texts for file in split.files.values()):
-        raise UserError(f"nothing left to split{dropped_note(total)}")
+        raise UserError(f"nothing left to split{dropped_note(dropped)}")
     shares = {"mono_share": mono_share, "key_share": key_share, "heldout_share": heldout_share}
     result: dict[str, Any] = {"specs": rows, "exclude": excluded_rows, **shares}
     with atomic_folder(Path(out)) as part:

@@ -15,7 +15,7 @@ from paralign.report.figure import Figure
 from paralign.report.runs import Run
 from paralign.report.tables import Table, build_tables
 
-__all__ = ["COLUMNS", "figures_csv", "table_rows", "tables_csv"]
+__all__ = ["COLUMNS", "csv_text", "figures_csv", "table_rows", "tables_csv"]
 
 COLUMNS = (
     "system", "control", "task", "dataset", "split", "train", "metric", "pool", "layer", "direction", "language",
@@ -29,8 +29,13 @@ _FIRST_SCORE = COLUMNS.index("mean")
 
 def tables_csv(runs: Sequence[Run], tables: Sequence[Table], controls: set[str]) -> str:
     """Return the tables as CSV; see :func:`table_rows`."""
+    return csv_text([COLUMNS, *table_rows(runs, tables, controls)])
+
+
+def csv_text(rows: Iterable[Sequence[object]]) -> str:
+    """Return rows as CSV."""
     out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows([COLUMNS, *table_rows(runs, tables, controls)])
+    csv.writer(out, lineterminator="\n").writerows(rows)
     return out.getvalue()
 
 
@@ -61,14 +66,14 @@ def table_rows(runs: Sequence[Run], tables: Sequence[Table], controls: set[str])
 
 def figures_csv(sections: Iterable[tuple[str, Sequence[Figure]]]) -> str:
     """Return the points of all figures as CSV, unrounded."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(("section", "figure", "panel", "series", "at", "value", "low", "high"))
-    for section, figures in sections:
-        for figure in figures:
-            for point in figure.points:
-                writer.writerow([_cell(field) for field in (section, figure.title, *point)])
-    return out.getvalue()
+    columns = ("section", "figure", "panel", "series", "at", "value", "low", "high")
+    points = (
+        [_cell(field) for field in (section, figure.title, *point)]
+        for section, figures in sections
+        for figure in figures
+        for point in figure.points
+    )
+    return csv_text([columns, *points])
 
 
 def _lines(table: Table) -> Iterable[list[object]]:

@@ -142,7 +142,6 @@ def build_overview(tables: Mapping[str, Sequence[Table]], systems: Sequence[str]
                 else score
                 for name, score in row.scores.items()
             }
-    for row in rows:
         if common:
             row.overall = mean_score(
                 [_turned(row.scores[name]) if lower[name] else row.scores[name] for name in common]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -12,7 +10,7 @@ from pathlib import Path
 from paralign.errors import UserError
 from paralign.report.cells import Unit
 from paralign.report.controls import control_systems
-from paralign.report.csv_files import COLUMNS, table_rows
+from paralign.report.csv_files import COLUMNS, csv_text, table_rows
 from paralign.report.findings import describe_difference
 from paralign.report.formatted_table import (
     FormattedCell,
@@ -237,9 +235,5 @@ def _seed(cell: ReportCell) -> str:
 
 def _csv(runs: Mapping[str, Sequence[Run]], tables: Mapping[str, Sequence[Table]], controls: set[str]) -> str:
     """Return the tables of all tasks as CSV, with the name of the task in the suite as first column."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["suite_task", *COLUMNS])
-    for task, of_task in runs.items():
-        writer.writerows([task, *row] for row in table_rows(of_task, tables[task], controls))
-    return out.getvalue()
+    rows = ([task, *row] for task, part in runs.items() for row in table_rows(part, tables[task], controls))
+    return csv_text([["suite_task", *COLUMNS], *rows])

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from paralign.batches.rows import hash_rows
 from paralign.config import load_toml
+from paralign.corpus.deduplicate import contained
 from paralign.corpus.language_identification import describe_mismatch
 from paralign.corpus.store import TokenStore
 from paralign.digests import DAMAGED, file_digest, read_object
@@ -228,18 +229,11 @@ def _count_overlap(encoder: Encoder, task: Task, data: Any, seen: Keys) -> tuple
         keys = _keys_of(encoder, task, block, data)
         item = row_ids(np.array([len(texts) for texts in block]))
         known = np.bincount(item[keys != 0], minlength=len(block))
-        found = np.bincount(item[(keys != 0) & _contained(keys, seen)], minlength=len(block))
+        found = np.bincount(item[(keys != 0) & contained(keys, seen)], minlength=len(block))
         enough = known if task.items_are_words else 1
         count += int(((found >= enough) & (known > 0)).sum())
         total += int((known > 0).sum())
     return count, total
-
-
-def _contained(keys: Keys, seen: Keys) -> npt.NDArray[np.bool_]:
-    """Return for each key whether it is in ``seen``, which is sorted; ``np.isin`` would sort a large corpus again."""
-    places = np.searchsorted(seen, keys)
-    found: npt.NDArray[np.bool_] = seen[np.minimum(places, len(seen) - 1)] == keys
-    return found
 
 
 def _unknown_share(encoder: Encoder, task: Task, data: Any) -> float:
