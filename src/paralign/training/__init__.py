@@ -2,9 +2,9 @@
 
 from paralign.training.callbacks import Callback, DevelopmentScore, HeldOutEvaluation
 from paralign.training.config import TrainingConfig
+from paralign.training.corpus_batches import CorpusBatches
 from paralign.training.learner import Learner
 from paralign.training.outcome import Outcome
-from paralign.training.sampler import CorpusBatches
 from paralign.training.trainer import Trainer
 
 __all__ = [
