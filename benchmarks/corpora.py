@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import itertools
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from paralign.corpus.clean import FilterConfig
 from paralign.corpus.store import TokenStore
 from paralign.encoder import train_tokenizer
 from paralign.encoder.loading import load_tokenizer
-from paralign.encoder.tokenizer import tokenize, tokenizer_id
+from paralign.encoder.tokenizer import text_tokenizer, tokenizer_id
 from paralign.errors import UserError
 from paralign.smallworld import World
 from paralign.sources.specs import parse_pairs
@@ -56,11 +55,9 @@ def open_or_make(given: argparse.Namespace, folder: Path) -> tuple[TokenStore, A
         specs.append(parse_pairs(f"en-{language}={text}"))
     store = build_store(
         specs,
-        partial(tokenize, tokenizer),
+        text_tokenizer(tokenizer),
         folder / "store",
         filter=FilterConfig(min_pieces=given.min_pieces),
-        tokenizer_id=tokenizer_id(tokenizer),
-        vocabulary=len(tokenizer),
     )
     return store, tokenizer
 

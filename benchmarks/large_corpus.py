@@ -34,7 +34,7 @@ def status() -> dict[str, float]:
 
 def write_shard(folder: Path, records: int) -> None:
     """Write a store of pairs of random pieces of 16 bits."""
-    from paralign.corpus.build import build_store
+    from paralign.corpus.build import TextTokenizer, build_store
     from paralign.corpus.clean import FilterConfig
     from paralign.corpus.shard_plan import ShardPlan
     from paralign.sources.specs import parse_pairs
@@ -52,7 +52,7 @@ def write_shard(folder: Path, records: int) -> None:
     facts = {"tokenizer": "random", "filter": config.model_dump(mode="json")}
     plan = ShardPlan.create(specs, 1, facts, lenient=False, counts=True)
     out = folder / "corpus/shards/0001"
-    build_store(specs, tokenize, out, filter=config, tokenizer_id="random", vocabulary=60_000, shard=plan.shard(1))
+    build_store(specs, TextTokenizer(tokenize, "random", 60_000), out, filter=config, shard=plan.shard(1))
 
 
 def write_corpus(folder: Path, records: int) -> None:

@@ -19,7 +19,6 @@ import tempfile
 import time
 import tracemalloc
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +55,7 @@ def build(given: argparse.Namespace) -> dict[str, Any]:
     from paralign.corpus.build import build_store
     from paralign.corpus.clean import FilterConfig
     from paralign.encoder.loading import load_tokenizer
-    from paralign.encoder.tokenizer import tokenize, tokenizer_id
+    from paralign.encoder.tokenizer import text_tokenizer, tokenize
     from paralign.sources.specs import parse_pairs
 
     tokenizer = load_tokenizer(str(given.tokenizer))
@@ -65,11 +64,9 @@ def build(given: argparse.Namespace) -> dict[str, Any]:
     began = time.perf_counter()
     store = build_store(
         [parse_pairs(f"{given.languages}={given.text}")],
-        partial(tokenize, tokenizer),
+        text_tokenizer(tokenizer),
         given.out,
         filter=FilterConfig(min_pieces=given.min_pieces),
-        tokenizer_id=tokenizer_id(tokenizer),
-        vocabulary=len(tokenizer),
     )
     seconds = time.perf_counter() - began
     meta = store.meta

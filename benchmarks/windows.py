@@ -82,11 +82,9 @@ def measure(folder: str, spec: str, out: Path) -> dict[str, float]:
     encoder = Encoder.from_pretrained(folder).eval()
     store = build_store(
         [parse_pairs(spec)],
-        encoder.tokenize,
+        encoder.text_tokenizer,
         out,
         filter=FilterConfig(min_pieces=1, max_pieces=60),
-        tokenizer_id=encoder.tokenizer_id,
-        vocabulary=encoder.template.vocabulary,
         lenient=True,
     )
     training = TrainingConfig(batch=20, window=1_000, seed=99)

@@ -85,9 +85,7 @@ def store(encoder: Encoder, tmp_path_factory: pytest.TempPathFactory) -> TokenSt
 
     return build_store(
         [parse_pairs("en-de=smallworld:0-150"), parse_pairs("en-zh=smallworld:150-220")],
-        encoder.tokenize,
+        encoder.text_tokenizer,
         tmp_path_factory.mktemp("stores") / "pairs",
         filter=FilterConfig(min_pieces=2),
-        tokenizer_id=encoder.tokenizer_id,
-        vocabulary=encoder.template.vocabulary,
     )

@@ -24,8 +24,8 @@ def twins(make_encoder):
 @pytest.fixture(scope="module")
 def pairs(twins, tmp_path_factory):
     return build_store(
-        [parse_pairs("en-en~trans+inv=smallworld:0-120")], twins.tokenize, tmp_path_factory.mktemp("s") / "p",
-        filter=FilterConfig(min_pieces=2), tokenizer_id=twins.tokenizer_id, vocabulary=twins.template.vocabulary,
+        [parse_pairs("en-en~trans+inv=smallworld:0-120")], twins.text_tokenizer, tmp_path_factory.mktemp("s") / "p",
+        filter=FilterConfig(min_pieces=2),
     )  # fmt: skip
 
 

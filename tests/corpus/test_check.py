@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from paralign.__main__ import main
 from paralign.commands.check_corpus import check_corpus
 from paralign.commands.order_corpus import order_corpus
+from paralign.corpus.build import TextTokenizer
 from paralign.corpus.check import CheckConfig, SideCheck, TextCheck, _Checker, _SeenTexts, check_text
 from paralign.corpus.clean import FilterConfig
 from paralign.corpus.overlap import OverlapSearch
@@ -203,8 +204,7 @@ def test_pieces(tmp_path):
     (found,) = check_text(
         [parse_text(f"en={tmp_path / 'a.txt'}")],
         CheckConfig(),
-        tokenize=tokenize,
-        unknown=0,
+        tokenizer=TextTokenizer(tokenize, "words", unknown=0),
         filter=FilterConfig(min_pieces=2, max_pieces=3),
     )
     side = found.sides[0]

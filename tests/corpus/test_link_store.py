@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from paralign.batches.views import PairBatch, ViewsConfig, linked_words
-from paralign.corpus.build import build_store
+from paralign.corpus.build import TextTokenizer, build_store
 from paralign.corpus.clean import FilterConfig
 from paralign.corpus.link_store import LinkStore, locate_linked_pieces, write_link_store
 from paralign.errors import UserError
@@ -117,8 +117,8 @@ def test_a_chinese_sentence_without_spaces_is_linked_by_its_characters(tmp_path)
         found = backend.encode_batch(texts, add_special_tokens=False)
         return [(np.array(e.ids), np.array(e.offsets).reshape(-1, 2)) for e in found]
 
-    store = build_store([parse_pairs(f"en-zh={tmp_path / 'a.tsv'}")], tokenize, tmp_path / "store",
-                        filter=FilterConfig(min_pieces=1), tokenizer_id="unigram")  # fmt: skip
+    store = build_store([parse_pairs(f"en-zh={tmp_path / 'a.tsv'}")], TextTokenizer(tokenize, "unigram"),
+                        tmp_path / "store", filter=FilterConfig(min_pieces=1))  # fmt: skip
     links = write_link_store(store, [[(1, 1), (2, 4)], [(1, 1)]], tmp_path / "links")
     covered = 0
     for record, wanted in enumerate([{(1, 1), (2, 4)}, {(1, 1)}]):
@@ -186,7 +186,7 @@ def test_a_store_of_tokenized_text_keeps_the_tokens(encoder, tmp_path):
         out = tmp_path / str(tokenized)
         specs = [parse_pairs(f"en-de={tmp_path / 'a.tsv'}")]
         config = FilterConfig(min_pieces=1)
-        read = build_store(specs, encoder.tokenize, out, filter=config, tokenizer_id="x", tokenized=tokenized)
+        read = build_store(specs, encoder.text_tokenizer, out, filter=config, tokenized=tokenized)
         spans = word_spans(read.text(0, 0), tokenized=True)
         assert [read.text(0, 0)[a:b] for a, b in spans] == (
             ["the\u00a0dog", "\u3000", "sees"] if tokenized else ["the", "dog", "sees"]

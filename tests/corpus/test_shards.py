@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from paralign.commands.order_corpus import order_corpus
 from paralign.corpus import join as join_module
-from paralign.corpus.build import build_store
+from paralign.corpus.build import TextTokenizer, build_store
 from paralign.corpus.clean import FilterConfig
 from paralign.corpus.deduplicate import HashSet, sentence_hashes
 from paralign.corpus.join import check_shard, join_shards
@@ -26,6 +26,7 @@ from paralign.errors import UserError
 from paralign.sources.specs import PairSpec, TextSpec, parse_pairs, parse_text
 from tests.corpus.test_store import CELL, ROWS, SHORT, tokenize
 
+TWO = TextTokenizer(tokenize, "two", 997)
 FACTS = {"tokenizer": "two", "filter": SHORT.model_dump(mode="json")}
 BAD_LINE = st.sampled_from(["no separator", "a\tb\0"])
 
@@ -41,9 +42,8 @@ def plan_of(specs: Any, shards: int, config: FilterConfig, lenient: bool = False
 
 
 def build_shard(folder: Path, plan: ShardPlan, number: int, specs: Any, config: FilterConfig, **options: Any) -> None:
-    options = {"tokenizer_id": "two", "vocabulary": 997, **options}
     shard = plan.shard(number)
-    build_store(specs, tokenize, folder / plan.folder(number), filter=config, shard=shard, **options)
+    build_store(specs, TWO, folder / plan.folder(number), filter=config, shard=shard, **options)
 
 
 def build_all(folder: Path, specs: Any, shards: int, config: FilterConfig = SHORT, **options: Any) -> TokenStore:
@@ -113,9 +113,7 @@ def test_a_sharded_corpus_equals_one_store(  # type: ignore[no-untyped-def]
     exclude.add_new(sentence_hashes(sorted(excluded)))
     options: dict[str, Any] = {"exclude": exclude, "lenient": True}
     try:
-        whole = build_store(
-            specs, tokenize, folder / "whole", filter=config, tokenizer_id="two", vocabulary=997, **options
-        )
+        whole = build_store(specs, TWO, folder / "whole", filter=config, **options)
     except UserError as error:
         # Nothing is left, or the layout of a file is refused: building shards reports the same.
         with pytest.raises(UserError, match=re.escape(error.message)):
@@ -130,7 +128,7 @@ def test_a_sharded_corpus_equals_one_store(  # type: ignore[no-untyped-def]
 @pytest.mark.parametrize("shards", [1, 2, 5])
 def test_plain_text_and_the_small_world(tmp_path: Path, shards: int) -> None:
     specs = [TextSpec("en", "smallworld:0-40"), TextSpec("de", save(tmp_path / "de.txt", ["ein Haus", "", "x"] * 9))]
-    whole = build_store(specs, tokenize, tmp_path / "whole", filter=SHORT, tokenizer_id="two", vocabulary=997)
+    whole = build_store(specs, TWO, tmp_path / "whole", filter=SHORT)
     assert_same(build_all(tmp_path / "corpus", specs, shards), whole)
 
 
@@ -238,9 +236,9 @@ def test_a_foreign_shard_is_named(corpus: Any, options: dict[str, Any], reason: 
     shutil.rmtree(folder / "shards/0002")
     config = options.get("filter", SHORT)
     other = plan_of(specs, options.get("shards", 3), config) if {"shards", "filter"} & {*options} else plan
-    tokenizer = options.get("tokenizer_id", "two")
+    tokenizer = TextTokenizer(tokenize, options.get("tokenizer_id", "two"))
     part = None if "whole" in options else other.shard(options.get("number", 2))
-    build_store(specs, tokenize, folder / "shards/0002", filter=config, tokenizer_id=tokenizer, shard=part)
+    build_store(specs, tokenizer, folder / "shards/0002", filter=config, shard=part)
     with pytest.raises(UserError, match=rf"shards/0002: not shard 2/3 of this corpus: .*{reason}"):
         check_shard(folder, 2, plan)
     with pytest.raises(UserError, match="not shard 2/3"):
@@ -277,7 +275,7 @@ def test_shards_are_checked_when_a_corpus_is_opened(corpus: Any) -> None:
 def test_word_links_of_a_sharded_corpus(corpus: Any, tmp_path: Path) -> None:
     folder, plan, specs = corpus
     sharded = join_shards(folder, plan)
-    whole = build_store(specs, tokenize, tmp_path / "whole", filter=SHORT, tokenizer_id="two", vocabulary=997)
+    whole = build_store(specs, TWO, tmp_path / "whole", filter=SHORT)
     links = [[(k % 2, 0), (1, 1)] for k in range(len(whole))]
     stores = [
         (store, write_link_store(store, links, tmp_path / name))

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paralign.corpus import build as module
-from paralign.corpus.build import build_store
+from paralign.corpus import text_batches
+from paralign.corpus.build import TextTokenizer, build_store
 from paralign.corpus.check import CheckConfig, check_text
 from paralign.corpus.clean import FilterConfig
 from paralign.corpus.deduplicate import HashSet, sentence_hashes
@@ -38,8 +39,10 @@ def save(path: Path, rows: Sequence[tuple[str, str]]) -> str:
     return str(path)
 
 
-def build(specs: Any, out: Path, filter: FilterConfig = SHORT, **options: Any) -> TokenStore:
-    return build_store(specs, tokenize, out, filter=filter, tokenizer_id="two", **options)
+def build(
+    specs: Any, out: Path, filter: FilterConfig = SHORT, vocabulary: int | None = None, **options: Any
+) -> TokenStore:
+    return build_store(specs, TextTokenizer(tokenize, "two", vocabulary), out, filter=filter, **options)
 
 
 def oracle(
@@ -103,7 +106,7 @@ def test_against_lists(tmp_path_factory, a, b, c, config, excluded, batch) -> No
     exclude = HashSet()
     exclude.add_new(sentence_hashes(sorted(excluded)))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_BATCH_LINES", batch)
+        patch.setattr(text_batches, "_BATCH_LINES", batch)
         if not kept:
             with pytest.raises(UserError, match="dropped"):
                 build(specs, folder / "out", config, exclude=exclude)
@@ -147,7 +150,7 @@ def test_a_pair_that_is_too_long_and_too_short_counts_as_too_long(tmp_path: Path
     spec = PairSpec("en", "de", save(tmp_path / "a.tsv", [("a", "b " * 300), ("a b", "c d"), ("a", "b")]))
     config = FilterConfig(min_pieces=2)
     assert build([spec], tmp_path / "out", config).meta["specs"][0]["dropped"] == {"too long": 1, "too short": 1}
-    (found,) = check_text([spec], CheckConfig(), tokenize=tokenize, filter=config)
+    (found,) = check_text([spec], CheckConfig(), tokenizer=TextTokenizer(tokenize, "two"), filter=config)
     assert (found.too_long, found.too_short) == (1, 1)
 
 
@@ -163,7 +166,7 @@ def test_fingerprint_speaks_of_the_content_only(tmp_path: Path, spec: PairSpec) 
     other.write_bytes(Path(spec.path).read_bytes())
     assert build([PairSpec("en", "de", str(other))], tmp_path / "two").fingerprint == one.fingerprint
     prints = {one.fingerprint, build([PairSpec("en", "fr", spec.path)], tmp_path / "three").fingerprint}
-    prints.add(build_store([spec], tokenize, tmp_path / "four", filter=SHORT, tokenizer_id="x").fingerprint)
+    prints.add(build_store([spec], TextTokenizer(tokenize, "x"), tmp_path / "four", filter=SHORT).fingerprint)
     other.write_text("line 1\tZeile 2\n")
     prints.add(build([PairSpec("en", "de", str(other))], tmp_path / "five").fingerprint)
     assert len(prints) == 4
@@ -180,7 +183,7 @@ def test_piece_width_follows_the_vocabulary(tmp_path: Path, spec: PairSpec) -> N
 
 
 def test_progress_and_source_files(tmp_path: Path, spec: PairSpec, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_BATCH_LINES", 20)
+    monkeypatch.setattr(text_batches, "_BATCH_LINES", 20)
     calls: list[tuple[int, int]] = []
     store = build([spec], tmp_path / "out", progress=lambda read, kept: calls.append((read, kept)))
     assert calls == [(20, 20), (40, 40), (50, 50)]
@@ -214,10 +217,10 @@ def test_a_failed_build_leaves_nothing(tmp_path: Path, spec: PairSpec, error: Ba
         return tokenize(texts)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_BATCH_LINES", 10)
+        patch.setattr(text_batches, "_BATCH_LINES", 10)
         expected: Any = UserError if isinstance(error, OSError) else type(error)
         with pytest.raises(expected, match="disk is full" if expected is UserError else None):
-            build_store([spec], failing, tmp_path / "out", filter=SHORT, tokenizer_id="x")
+            build_store([spec], TextTokenizer(failing, "x"), tmp_path / "out", filter=SHORT)
     assert calls == [[".out.part", "c.tsv"]] * 2
     assert [p.name for p in tmp_path.iterdir()] == ["c.tsv"]
 
@@ -233,7 +236,7 @@ def test_in_use_and_under_way(tmp_path: Path, spec: PairSpec) -> None:
             build([spec], tmp_path / "second")
         return tokenize(texts)
 
-    build_store([spec], nested, tmp_path / "second", filter=SHORT, tokenizer_id="x")
+    build_store([spec], TextTokenizer(nested, "x"), tmp_path / "second", filter=SHORT)
 
 
 def test_what_a_killed_build_left_is_cleared_away(tmp_path: Path, spec: PairSpec) -> None:

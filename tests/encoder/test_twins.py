@@ -130,8 +130,8 @@ def test_a_text_and_its_twins_are_no_identical_sides(twins, tmp_path):
 
     for tag in ("en~trans", "en~tinv"):
         made = build_store(
-            [parse_pairs(f"en-{tag}=smallworld:0-30")], twins.tokenize, tmp_path / tag,
-            filter=FilterConfig(min_pieces=2), tokenizer_id="x", vocabulary=twins.template.vocabulary,
+            [parse_pairs(f"en-{tag}=smallworld:0-30")], twins.text_tokenizer, tmp_path / tag,
+            filter=FilterConfig(min_pieces=2),
         )  # fmt: skip
         assert len(made) > 25
 

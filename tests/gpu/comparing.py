@@ -131,8 +131,8 @@ class SmallWorldCase:
         self.links = write_link_store(store, links_of(store), folder / "links")
         twins = make(twins=True)
         self.twin_store = build_store(
-            [parse_pairs("en-en~trans+inv=smallworld:0-60")], twins.tokenize, folder / "twins",
-            filter=FilterConfig(min_pieces=2), tokenizer_id=twins.tokenizer_id, vocabulary=twins.template.vocabulary,
+            [parse_pairs("en-en~trans+inv=smallworld:0-60")], twins.text_tokenizer, folder / "twins",
+            filter=FilterConfig(min_pieces=2),
         )  # fmt: skip
 
     def dictionary(self, encoder: Any, wide: int = 1) -> Dictionary:

@@ -218,8 +218,7 @@ def test_units_are_words_whatever_the_tokenizer(sentences, tmp_path):
     (tmp_path / "pairs.tsv").write_text("in a 3% well-known house , e.g.\tein bekanntes Haus , z.B. 3%\n" * 8)
     filters = FilterConfig(min_pieces=2, drop_duplicates=False)
     specs = [parse_pairs(f"en-de={tmp_path / 'pairs.tsv'}"), parse_pairs("en-zh=smallworld:0-20")]
-    store = build_store(specs, encoder.tokenize, tmp_path / "store", filter=filters,
-                        tokenizer_id=encoder.tokenizer_id, vocabulary=encoder.template.vocabulary)  # fmt: skip
+    store = build_store(specs, encoder.text_tokenizer, tmp_path / "store", filter=filters)
     tokens = write_link_store(store, [[(0, 0)]] * len(store), tmp_path / "links", tokenized=True)
     for links in (None, tokens):
         batch = CorpusBatches(store, encoder.template, ViewsConfig(), TrainingConfig(batch=28), longest=200,

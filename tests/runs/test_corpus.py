@@ -25,10 +25,9 @@ def test_sentences_and_pieces_of_each_language_are_counted(encoder, tmp_path, mo
     monkeypatch.setattr(corpus, "_BLOCK", 7)
     text = build_store(
         [parse_text("en=smallworld:0-20"), parse_text("de=smallworld:20-50")],
-        encoder.tokenize,
+        encoder.text_tokenizer,
         tmp_path / "store",
         filter=FilterConfig(min_pieces=2),
-        tokenizer_id=encoder.tokenizer_id,
     )
     rows = corpus.language_rows(text, encoder, 1.0)
     for number, tag in enumerate(text.languages):

@@ -24,10 +24,9 @@ def test_tokenized_text_with_links_of_its_tokens_is_reported(encoder, tmp_path, 
     spec = parse_pairs(f"en-de={pairs}")
     store = build_store(
         [spec],
-        encoder.tokenize,
+        encoder.text_tokenizer,
         tmp_path / "store",
         filter=FilterConfig(min_pieces=2),
-        tokenizer_id=encoder.tokenizer_id,
         tokenized=tokenized,
     )
     capfd.readouterr()

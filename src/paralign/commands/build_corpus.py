@@ -19,8 +19,7 @@ from paralign.corpus.exclusion import Source, excluded_sentences, parse_source
 from paralign.corpus.join import check_shard, join_shards
 from paralign.corpus.shard_plan import ShardPlan, parse_shard
 from paralign.corpus.store import JOINED, PLAN, TokenStore
-from paralign.encoder.loading import load_tokenizer, load_twin_offset
-from paralign.encoder.tokenizer import tokenize, tokenizer_id
+from paralign.encoder.loading import load_text_tokenizer
 from paralign.errors import UserError
 from paralign.folders import check_can_create
 from paralign.runs.corpus import build_corpus as build_store
@@ -159,20 +158,15 @@ class _Texts:
         self.request = request
         self.specs: list[Any] = [*map(parse_pairs, request.pairs), *map(parse_text, request.text)]
         self.config = resolve(FilterConfig, section(settings, "data"), section="data")
-        self.tokenizer, self.twin_offset = load_tokenizer(request.model), load_twin_offset(request.model)
-        self.tokenizer_id = tokenizer_id(self.tokenizer, twin_offset=self.twin_offset)
-        self.vocabulary = len(self.tokenizer) + self.twin_offset
+        self.tokenizer = load_text_tokenizer(request.model)
 
     def build(self, out: Path, **options: Any) -> TokenStore:
         """Build a store; options of :func:`paralign.runs.corpus.build_corpus`."""
         return build_store(
-            partial(tokenize, self.tokenizer, twin_offset=self.twin_offset),
-            self.tokenizer_id,
-            self.vocabulary,
+            self.tokenizer,
             self.specs,
             out,
             self.config,
-            unknown=self.tokenizer.unk_token_id,
             exclude=self.request.exclude,
             tokenized=self.request.tokenized,
             lenient=self.request.lenient,
@@ -215,8 +209,8 @@ class _ShardedCorpus:
         request, texts = self.request, self.texts
         facts = {
             "paralign": __version__,
-            "tokenizer": texts.tokenizer_id,
-            "vocabulary": texts.vocabulary,
+            "tokenizer": texts.tokenizer.id,
+            "vocabulary": texts.tokenizer.vocabulary,
             "filter": texts.config.model_dump(mode="json"),
             "tokenized": request.tokenized,
             "exclude": [entry for source in map(parse_source, request.exclude) for entry in _entries(source)],

@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from paralign.commands.arguments import one_or_several
 from paralign.config import check_sections, merge, parse_override, resolve, section
 from paralign.console import echo, list_counts, progress_lines
-from paralign.corpus.build import Tokenize
 from paralign.corpus.check import CheckConfig, SideCheck, TextCheck, check_text
 from paralign.corpus.clean import FilterConfig
 from paralign.corpus.exclusion import parse_source
 from paralign.corpus.overlap import Overlap, OverlapSearch
-from paralign.encoder.loading import load_tokenizer, load_twin_offset
-from paralign.encoder.tokenizer import tokenize
+from paralign.encoder.loading import load_text_tokenizer
 from paralign.errors import UserError
 from paralign.runs.folder import RunFolder
 from paralign.sources.specs import PairSpec, TextSpec, parse_pairs, parse_text
@@ -72,14 +69,13 @@ def check_corpus(
     config = resolve(CheckConfig, section(settings, "check"), section="check")
     filter = resolve(FilterConfig, section(settings, "data"), section="data")
     folder = RunFolder(Path(out), "corpus check", command=command, fresh=True)
-    tokenize_text, unknown = _tokenizer(model)
+    tokenizer = None if model is None else load_text_tokenizer(model)
     leaks = OverlapSearch([*map(parse_source, test)], short=config.short, lenient=lenient)
     results = check_text(
         specs,
         config,
         leaks=leaks,
-        tokenize=tokenize_text,
-        unknown=unknown,
+        tokenizer=tokenizer,
         filter=filter,
         limit=limit,
         progress=progress_lines(_PROGRESS_LINES, "{:,} lines read", quiet=quiet),
@@ -119,14 +115,6 @@ def check_corpus(
     if not problems:
         echo("no problems found", quiet=quiet)
     return problems
-
-
-def _tokenizer(model: str | None) -> tuple[Tokenize | None, int | None]:
-    """Return the tokenization function of an encoder and its unknown piece."""
-    if model is None:
-        return None, None
-    tokenizer, twin_offset = load_tokenizer(model), load_twin_offset(model)
-    return partial(tokenize, tokenizer, twin_offset=twin_offset), tokenizer.unk_token_id
 
 
 def _named(result: TextCheck, spec: PairSpec | TextSpec) -> dict[str, Any]:

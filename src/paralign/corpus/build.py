@@ -5,65 +5,51 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from paralign.corpus.clean import FilterConfig, nothing_left, sides_are_comparable
-from paralign.corpus.deduplicate import Hashes, HashSet, SortedHashes, hash_texts, sentence_hashes
-from paralign.corpus.shard_plan import ItemRange, Shard, text_sources
+from paralign.corpus.deduplicate import HashSet, SortedHashes, hash_texts, sentence_hashes
+from paralign.corpus.shard_plan import Shard, text_sources
 from paralign.corpus.store import SCHEMA, TokenStore
+from paralign.corpus.text_batches import TextBatch, text_batches
 from paralign.digests import write_digests
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
-from paralign.formats.item_errors import OrderedCounts
-from paralign.sources.readers import read_rows
 from paralign.sources.specs import PairSpec, TextSpec
 
-__all__ = ["Tokenize", "build_store"]
-
-T = TypeVar("T")
-Tokenize = Callable[[list[str], str], list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]]
-"""Called with texts and their language; returns for each text its piece ids ``[k]`` and character offsets ``[k, 2]``,
-without special tokens."""
+__all__ = ["TextTokenizer", "build_store"]
 
 _MANY_UNKNOWN = 0.2
-_BATCH_LINES = 2_000
-_BATCH_CHARACTERS = 2_000_000
 _DTYPES = {
     "offsets": "<u2", "index": "<i8", "text": "|u1", "text_index": "<i8", "language": "|u1", "spec": "<u2",
     "line": "<i8",
 }  # fmt: skip
 
 
-@dataclass(slots=True)
-class _Rows:
-    """A batch of lines: texts [rows][sides], their line numbers, and why rows were dropped."""
+@dataclass(frozen=True)
+class TextTokenizer:
+    """A tokenizer, as a token store needs it.
 
-    texts: list[tuple[str, ...]]
-    lines: list[int]
-    unreadable: list[tuple[int, str]] = field(default_factory=list)
-    """For each line that the reader dropped, the row before which it was, and the reason."""
-    reasons: list[str | None] = field(init=False)
-    """Why each row was dropped; ``None`` for rows that are kept so far."""
-    distinct: tuple[list[int], Hashes] = field(init=False)
-    """The rows that are not duplicates, and their hashes."""
+    Attributes:
+        tokenize: called with several thousand texts of a language at a time, and its tag; returns for each text its
+            piece ids ``[k]`` and character offsets ``[k, 2]``, without special tokens.
+        id: identifies the tokenizer (a hash); part of the fingerprint of a store.
+        vocabulary: number of pieces. Ids are stored in 16 bits if it is less than 65,536, otherwise, or if it is
+            ``None``, in 32 bits.
+        unknown: id of the unknown piece, for messages. ``None``: it has none.
+    """
 
-    def __post_init__(self) -> None:
-        self.reasons = [None] * len(self.texts)
-
-    def kept(self) -> list[int]:
-        return [row for row, reason in enumerate(self.reasons) if reason is None]
-
-    def drop(self, rows: Sequence[int], bad: npt.ArrayLike, reason: str) -> None:
-        for row, is_bad in zip(rows, np.asarray(bad, np.bool_).tolist(), strict=True):
-            if is_bad:
-                self.reasons[row] = reason
+    tokenize: Callable[[list[str], str], list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]]
+    id: str
+    vocabulary: int | None = None
+    unknown: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +66,10 @@ class _Pieces:
 
 def build_store(
     specs: Sequence[PairSpec | TextSpec],
-    tokenize: Tokenize,
+    tokenizer: TextTokenizer,
     out: Path,
     *,
     filter: FilterConfig,
-    tokenizer_id: str,
-    vocabulary: int | None = None,
-    unknown: int | None = None,
     longest: int | None = None,
     lenient: bool = False,
     tokenized: bool = False,
@@ -103,14 +86,11 @@ def build_store(
 
     Args:
         specs: either pairs or plain text, not both.
-        tokenize: called with several thousand texts of a language at a time, and its tag.
+        tokenizer: the tokenizer.
         out: the folder to create.
         filter: which records are kept.
-        tokenizer_id: identifies the tokenizer (a hash); part of the fingerprint.
-        vocabulary: number of pieces. Ids are stored in 16 bits if it is less than 65,536, otherwise, or if it is
-            ``None``, in 32 bits.
-        unknown: id of the unknown piece, to say so if no record is left because the tokenizer does not know the text.
-        longest: number of pieces of the longest record that the encoder takes, for the same message. None: any.
+        longest: number of pieces of the longest record that the encoder takes, for the message that no record is left.
+            None: any.
         lenient: drop lines that cannot be read instead of raising.
         tokenized: whether the words of pairs are separated by spaces; the store keeps them
             (:func:`paralign.text.normalization.normalize_tokens`).
@@ -130,72 +110,21 @@ def build_store(
         raise UserError("no text is given", hint="use --pairs or --text")
     out = Path(out)
     with atomic_folder(out) as part, ExitStack() as stack:
-        build = _Build(part, stack, specs, filter, vocabulary, unknown, longest, exclude, shard, tokenized)
+        build = _Build(part, stack, specs, filter, tokenizer, longest, exclude, shard, tokenized)
         read = 0
         for number, spec in enumerate(specs):
             dropped: Counter[str] = Counter()
             items = (0, None) if shard is None else shard.ranges[number]
-            for rows in _batches(spec, lenient, tokenized, dropped, items):
+            for rows in text_batches(spec, lenient, tokenized, dropped, items):
                 read += len(rows.texts)
-                more = build.add(rows, number, spec, tokenize, dropped)
+                more = build.add(rows, number, dropped)
                 if progress is not None:
                     progress(read, build.kept)
                 if not more:
                     break
             build.dropped.append(dropped)
-        build.finish(tokenizer_id)
+        build.finish()
     return TokenStore.open(out)
-
-
-def _batches(
-    spec: PairSpec | TextSpec, lenient: bool, tokenized: bool, dropped: Counter[str], items: ItemRange
-) -> Iterator[_Rows]:
-    if items is None:
-        return
-    ordered, whole = OrderedCounts(), items == (0, None)
-    rows = read_rows(spec, lenient=lenient, dropped=ordered, tokenized=tokenized)
-    if not whole:
-        rows = _slice(rows, *items, ordered, dropped)
-    texts: list[tuple[str, ...]] = []
-    lines: list[int] = []
-    unreadable: list[tuple[int, str]] = []
-    size = 0
-    for line, sides in rows:
-        reasons = ordered.take()
-        if whole:
-            unreadable += ((len(texts), reason) for reason in reasons)
-        texts.append(sides)
-        lines.append(line)
-        size += sum(map(len, sides))
-        if len(texts) >= _BATCH_LINES or size >= _BATCH_CHARACTERS:
-            yield _Rows(texts, lines, unreadable)
-            texts, lines, unreadable, size = [], [], [], 0
-    if texts:
-        yield _Rows(texts, lines, unreadable)
-    if whole:
-        dropped.update(ordered.take())
-
-
-def _slice(
-    rows: Iterator[T], start: int, stop: int | None, unreadable: Counter[str], dropped: Counter[str]
-) -> Iterator[T]:
-    """Yield the rows from ``start`` to before ``stop``.
-
-    Args:
-        unreadable: where the reader counts what it drops, also as it reads ahead. What it has counted at row ``stop``
-            belongs to this slice, except what it had counted at row ``start``, which belongs to the slice before: so
-            the counts of all slices add up.
-        dropped: the counts of this slice are added to it.
-    """
-    before = None if start else Counter[str]()
-    for number, row in enumerate(rows):
-        if number == stop:
-            break
-        if number >= start:
-            before = Counter(unreadable) if before is None else before
-            yield row
-    if before is not None:
-        dropped.update(unreadable - before)
 
 
 class _Build:
@@ -207,27 +136,23 @@ class _Build:
         stack: ExitStack,
         specs: Sequence[PairSpec | TextSpec],
         config: FilterConfig,
-        vocabulary: int | None,
-        unknown: int | None,
+        tokenizer: TextTokenizer,
         longest: int | None,
         exclude: HashSet | None,
         shard: Shard | None,
         tokenized: bool,
     ) -> None:
         self.part, self.specs, self.config, self.exclude = part, specs, config, exclude
-        self.words_are_given = tokenized
+        self.tokenized = tokenized
         self.shard, self.distinct = shard, SortedHashes()
-        self.unknown, self.tokenized, self.unknown_of = unknown, Counter[str](), Counter[str]()
-        self.longest = longest
+        self.tokenizer, self.longest = tokenizer, longest
+        self.pieces_of, self.unknown_of = Counter[str](), Counter[str]()  # tokenized pieces by language
         self.sides = len(specs[0].languages)
         if any(len(spec.languages) != self.sides for spec in specs):
             raise UserError("pairs and plain text cannot share a store", hint="build two stores")
         self.languages = sorted({tag for spec in specs for tag in spec.languages})
-        self.dtypes = {
-            "pieces": "<u2" if vocabulary is not None and vocabulary < 65_536 else "<u4",
-            **_DTYPES,
-        }
-        self.bound = vocabulary if vocabulary is not None else 2**32
+        self.bound = 2**32 if tokenizer.vocabulary is None else tokenizer.vocabulary
+        self.dtypes = {"pieces": "<u2" if self.bound < 65_536 else "<u4", **_DTYPES}
         self.files = {name: stack.enter_context((part / f"{name}.bin").open("wb")) for name in self.dtypes}
         self.hashes = {name: hashlib.blake2b(digest_size=16) for name in self.dtypes}
         self.sizes = dict.fromkeys(self.dtypes, 0)
@@ -244,16 +169,15 @@ class _Build:
         self.hashes[name].update(data)
         self.sizes[name] += len(data)
 
-    def add(
-        self, rows: _Rows, number: int, spec: PairSpec | TextSpec, tokenize: Tokenize, dropped: Counter[str]
-    ) -> bool:
-        """Filter, tokenize and write a batch; return False if the limit of its languages is reached."""
-        group = "-".join(sorted(spec.languages))
+    def add(self, rows: TextBatch, number: int, dropped: Counter[str]) -> bool:
+        """Filter, tokenize and write a batch of a spec; return False if the limit of its languages is reached."""
+        languages = self.specs[number].languages
+        group = "-".join(sorted(languages))
         room = None if self.config.limit is None else self.config.limit - self.kept_of[group]
         if room is not None and room <= 0:
             return False
-        self._filter_text(rows, spec.languages)
-        pieces = self._tokenize(rows, spec.languages, tokenize)
+        self._filter_text(rows, languages)
+        pieces = self._tokenize(rows, languages)
         kept = self._filter_lengths(rows, pieces.lengths)
         if room is not None and len(kept) >= room:
             end = rows.kept()[room - 1] + 1
@@ -264,12 +188,12 @@ class _Build:
             numbers, hashes = rows.distinct
             self.distinct.add(hashes, number, (rows.reasons[row] for row in numbers), self.kept)
         if len(kept):
-            self._write_rows(rows, kept, pieces, number, spec)
+            self._write_rows(rows, kept, pieces, number)
         self.kept_of[group] += len(kept)
         self.kept_by[number] += len(kept)
         return room is None or len(kept) < room
 
-    def _filter_text(self, rows: _Rows, languages: tuple[str, ...]) -> None:
+    def _filter_text(self, rows: TextBatch, languages: tuple[str, ...]) -> None:
         everything = range(len(rows.texts))
         rows.drop(everything, [not all(sides) for sides in rows.texts], "empty")
         if self.config.drop_identical and sides_are_comparable(languages):
@@ -292,23 +216,24 @@ class _Build:
             excluded = self.exclude.contains(hashes).reshape(-1, self.sides).any(1)
             rows.drop(kept, excluded, "excluded")
 
-    def _tokenize(self, rows: _Rows, languages: tuple[str, ...], tokenize: Tokenize) -> _Pieces:
+    def _tokenize(self, rows: TextBatch, languages: tuple[str, ...]) -> _Pieces:
         """Tokenize the rows that are kept so far."""
         kept = rows.kept()
         sides = []
         for side, language in enumerate(languages):
             texts = [rows.texts[row][side] for row in kept]
-            sides.append(tokenize(texts, language) if texts else [])
+            sides.append(self.tokenizer.tokenize(texts, language) if texts else [])
             if len(sides[-1]) != len(texts):
                 raise ValueError(f"the tokenizer returned {len(sides[-1])} results for {len(texts)} texts")
-            self.tokenized[language] += sum(len(ids) for ids, _ in sides[-1])
-            self.unknown_of[language] += sum(int(np.count_nonzero(ids == self.unknown)) for ids, _ in sides[-1])
+            self.pieces_of[language] += sum(len(ids) for ids, _ in sides[-1])
+            unknown = self.tokenizer.unknown
+            self.unknown_of[language] += sum(int(np.count_nonzero(ids == unknown)) for ids, _ in sides[-1])
         encoded = [item for row in zip(*sides, strict=True) for item in row]
         ids, offsets = [item[0] for item in encoded], [item[1] for item in encoded]
         lengths = np.array([len(item) for item in ids], np.int64).reshape(-1, self.sides)
         return _Pieces(ids, offsets, lengths)
 
-    def _filter_lengths(self, rows: _Rows, lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    def _filter_lengths(self, rows: TextBatch, lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Drop rows by length; return which of the tokenized rows are kept."""
         kept = rows.kept()
         long = lengths.sum(1) > self.config.max_pieces
@@ -319,11 +244,10 @@ class _Build:
 
     def _write_rows(
         self,
-        rows: _Rows,
+        rows: TextBatch,
         kept: npt.NDArray[np.int64],
         tokenized: _Pieces,
         number: int,
-        spec: PairSpec | TextSpec,
     ) -> None:
         slots = (kept[:, None] * self.sides + np.arange(self.sides)).ravel().tolist()
         pieces = np.concatenate([tokenized.ids[slot] for slot in slots])
@@ -341,7 +265,7 @@ class _Build:
         self._write("text", np.frombuffer(b"".join(texts), np.uint8))
         ends = self.bytes + np.cumsum([len(text) for text in texts])
         self._write("text_index", ends)
-        tags = [self.languages.index(tag) for tag in spec.languages]
+        tags = [self.languages.index(tag) for tag in self.specs[number].languages]
         self._write("language", np.tile(np.array(tags, np.uint8), (len(kept), 1)))
         self._write("spec", np.full(len(kept), number))
         self._write("line", np.array([rows.lines[row] for row in sources]))
@@ -349,7 +273,7 @@ class _Build:
         self.bytes = int(ends[-1])
         self.kept += len(kept)
 
-    def finish(self, tokenizer_id: str) -> None:
+    def finish(self) -> None:
         """Write ``meta.json``.
 
         Raises:
@@ -360,7 +284,7 @@ class _Build:
         for file in self.files.values():
             file.flush()
         content = hashlib.blake2b(digest_size=16)
-        content.update(json.dumps([tokenizer_id, self.sides, self.languages, self.dtypes]).encode())
+        content.update(json.dumps([self.tokenizer.id, self.sides, self.languages, self.dtypes]).encode())
         for name in sorted(self.hashes):
             content.update(self.hashes[name].digest())
         specs = [
@@ -379,10 +303,10 @@ class _Build:
             "records": self.kept,
             "pieces": self.pieces,
             "languages": self.languages,
-            "tokenizer": tokenizer_id,
+            "tokenizer": self.tokenizer.id,
             "fingerprint": content.hexdigest(),
             "filter": self.config.model_dump(),
-            "tokenized": self.words_are_given,
+            "tokenized": self.tokenized,
             "specs": specs,
             "arrays": {n: {"dtype": self.dtypes[n], "bytes": self.sizes[n]} for n in self.dtypes},
         }
@@ -394,7 +318,7 @@ class _Build:
 
     def _nothing_left(self) -> UserError:
         message, hint = nothing_left(sum(self.dropped, Counter()), self.sides, self.config, self.longest)
-        shares = {tag: self.unknown_of[tag] / count for tag, count in self.tokenized.items() if count}
+        shares = {tag: self.unknown_of[tag] / count for tag, count in self.pieces_of.items() if count}
         many = "".join(
             f"; {share:.0%} of the pieces of {tag} are unknown to the tokenizer"
             for tag, share in shares.items()

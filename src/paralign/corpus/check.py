@@ -14,7 +14,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from paralign.config import Config
-from paralign.corpus.build import Tokenize
+from paralign.corpus.build import TextTokenizer
 from paralign.corpus.clean import FilterConfig, sides_are_comparable
 from paralign.corpus.deduplicate import HashSet, hash_texts
 from paralign.corpus.language_identification import LanguageEstimate, estimate_language
@@ -137,8 +137,7 @@ def check_text(
     config: CheckConfig,
     *,
     leaks: OverlapSearch | None = None,
-    tokenize: Tokenize | None = None,
-    unknown: int | None = None,
+    tokenizer: TextTokenizer | None = None,
     filter: FilterConfig | None = None,
     limit: int | None = None,
     progress: Callable[[int], None] | None = None,
@@ -151,9 +150,7 @@ def check_text(
         specs: pairs, plain text, or both.
         config: which pairs are uneven.
         leaks: the search for test sentences, applied to every side.
-        tokenize: splits text into pieces, to count unknown pieces and pairs that are too short or too long; not counted
-            if ``None``.
-        unknown: id of the unknown piece, if the tokenizer has one.
+        tokenizer: counts unknown pieces, and pairs that are too short or too long; not counted if ``None``.
         filter: limits of lengths in pieces; the defaults if ``None``.
         limit: check only this many lines of each text, unreadable ones included; all if ``None``.
         progress: called with the number of lines read so far.
@@ -177,8 +174,8 @@ def check_text(
                     path = files[min(side, len(files) - 1)] if files else spec.path
                     where_kept = [file_location(path, lines[k]) for k in kept]
                     leaks.search([rows[k][side] for k in kept], [key[side] for key in keys], where_kept)
-            if tokenize is not None:
-                checker.count_pieces([rows[k] for k in kept], tokenize, unknown, filter or FilterConfig())
+            if tokenizer is not None:
+                checker.count_pieces([rows[k] for k in kept], tokenizer, filter or FilterConfig())
             if progress is not None:
                 progress(read)
         reasons = {"not projective, or crowded"} | ({"missing language"} if is_tmx(spec.path) else set())
@@ -281,16 +278,14 @@ class _Checker:
         middle = int(np.searchsorted(np.cumsum(self.ratios), (self.ratios.sum() + 1) // 2))
         return ((middle + 0.5) / _BINS - 0.5) * _SPAN
 
-    def count_pieces(
-        self, rows: Sequence[tuple[str, ...]], tokenize: Tokenize, unknown: int | None, filter: FilterConfig
-    ) -> None:
+    def count_pieces(self, rows: Sequence[tuple[str, ...]], tokenizer: TextTokenizer, filter: FilterConfig) -> None:
         """Count words, pieces, unknown pieces, and pairs that are too short or too long."""
         lengths = np.zeros((len(rows), len(self.languages)), np.int64)
         for side, (checked, tag) in enumerate(zip(self.result.sides, self.languages, strict=True)):
             texts = [row[side] for row in rows]
-            for k, (ids, _) in enumerate(tokenize(texts, tag) if texts else []):
+            for k, (ids, _) in enumerate(tokenizer.tokenize(texts, tag) if texts else []):
                 lengths[k, side] = len(ids)
-                checked.unknown += 0 if unknown is None else int((ids == unknown).sum())
+                checked.unknown += 0 if tokenizer.unknown is None else int((ids == tokenizer.unknown).sum())
             checked.pieces += int(lengths[:, side].sum())
             checked.words += sum(len(word_spans(text)) for text in texts)
         long = lengths.sum(1) > filter.max_pieces

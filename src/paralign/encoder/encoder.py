@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from paralign.batches.batching import split_by_length
 from paralign.batches.rows import View, concatenate_views
+from paralign.corpus.build import TextTokenizer
 from paralign.device import best_device, limit_primitive_cache, on_device
 from paralign.encoder import families, heads, hf
 from paralign.encoder import tokenizer as tok
@@ -250,6 +251,11 @@ class Encoder(EncodesText, nn.Module):
     def tokenizer_id(self) -> str:
         """Fingerprint of the tokenizer: equal ids mean equal pieces."""
         return tok.tokenizer_id(self.tokenizer, twin_offset=self.twin_offset)
+
+    @property
+    def text_tokenizer(self) -> TextTokenizer:
+        """The tokenizer, as a token store needs it."""
+        return tok.text_tokenizer(self.tokenizer, twin_offset=self.twin_offset)
 
     # -- hidden states
 

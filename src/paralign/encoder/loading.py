@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from transformers import MODEL_MAPPING, AutoModel, AutoTokenizer
 
 from paralign.console import echo
+from paralign.corpus.build import TextTokenizer
 from paralign.digests import FolderDigests
 from paralign.encoder.families import (
     TWINS,
@@ -26,6 +27,7 @@ from paralign.encoder.families import (
 from paralign.encoder.hf import base_of, has_head, has_pooling_option, hidden_layers, hidden_states, width_of
 from paralign.encoder.hub import cached_snapshot, hub_is_reachable, unavailable
 from paralign.encoder.sentence_modules import sentence_modules
+from paralign.encoder.tokenizer import text_tokenizer
 from paralign.errors import UserError
 from paralign.models import local_folder
 
@@ -34,6 +36,7 @@ __all__ = [
     "check_model",
     "check_weights",
     "load_model",
+    "load_text_tokenizer",
     "load_tokenizer",
     "load_twin_offset",
     "sentence_note",
@@ -319,3 +322,15 @@ def load_twin_offset(name: str) -> int:
         return 0
     config = read_family(str(path or name), name)
     return int(getattr(config, TWINS, 0) or 0)
+
+
+def load_text_tokenizer(name: str) -> TextTokenizer:
+    """Return the tokenizer of a model as a token store needs it, without loading weights.
+
+    Args:
+        name: as for :func:`load_tokenizer`.
+
+    Raises:
+        UserError: as :func:`load_tokenizer`.
+    """
+    return text_tokenizer(load_tokenizer(name), twin_offset=load_twin_offset(name))

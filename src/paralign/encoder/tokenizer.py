@@ -7,6 +7,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from transformers import PreTrainedTokenizerFast
 
 from paralign.batches.views import Template
 from paralign.config import Config, did_you_mean
+from paralign.corpus.build import TextTokenizer
 from paralign.encoder.families import ARCHITECTURES
 from paralign.encoder.text_encoding import encode_text
 from paralign.errors import UserError
@@ -30,6 +32,7 @@ __all__ = [
     "TokenizerConfig",
     "probe_template",
     "save_tokenizer",
+    "text_tokenizer",
     "tokenize",
     "tokenize_words",
     "tokenizer_id",
@@ -126,6 +129,21 @@ def save_tokenizer(tokenizer: Any, folder: Path) -> None:
     if config.get("tokenizer_class") == "TokenizersBackend":
         config["tokenizer_class"] = "PreTrainedTokenizerFast"
     file.write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def text_tokenizer(tokenizer: Any, *, twin_offset: int = 0) -> TextTokenizer:
+    """Return a tokenizer as a token store needs it.
+
+    Args:
+        tokenizer: a fast tokenizer.
+        twin_offset: as in :func:`tokenize`.
+    """
+    return TextTokenizer(
+        partial(tokenize, tokenizer, twin_offset=twin_offset),
+        tokenizer_id(tokenizer, twin_offset=twin_offset),
+        len(tokenizer) + twin_offset,
+        tokenizer.unk_token_id,
+    )
 
 
 def tokenizer_id(tokenizer: Any, *, twin_offset: int = 0) -> str:

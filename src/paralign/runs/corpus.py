@@ -14,7 +14,7 @@ import torch
 
 from paralign.console import echo, progress_lines
 from paralign.corpus import language_identification
-from paralign.corpus.build import Tokenize, build_store
+from paralign.corpus.build import TextTokenizer, build_store
 from paralign.corpus.clean import FilterConfig
 from paralign.corpus.exclusion import excluded_sentences, parse_source
 from paralign.corpus.mixing import tempered
@@ -55,14 +55,11 @@ __all__ = [
 
 
 def build_corpus(
-    tokenize: Tokenize,
-    tokenizer_id: str,
-    vocabulary: int,
+    tokenizer: TextTokenizer,
     specs: Sequence[PairSpec] | Sequence[TextSpec],
     out: Path,
     config: FilterConfig,
     *,
-    unknown: int | None = None,
     longest: int | None = None,
     exclude: Sequence[str] = (),
     tokenized: bool = False,
@@ -73,13 +70,10 @@ def build_corpus(
     """Tokenize text into a store without the sentences of test files (``exclude``), and print how much was kept.
 
     Args:
-        tokenize: called with texts and their language.
-        tokenizer_id: identifies the tokenizer.
-        vocabulary: number of pieces.
+        tokenizer: the tokenizer.
         specs: text or pairs.
         out: the folder to create.
         config: filter of the store.
-        unknown: id of the unknown piece, for messages.
         longest: number of pieces of the longest record that the encoder takes, for messages. None: any.
         exclude: test files, or specs of them.
         tokenized: whether the words of pairs are separated by spaces.
@@ -95,12 +89,9 @@ def build_corpus(
     unseen = excluded_sentences(map(parse_source, exclude), lenient=lenient)[0] if exclude else None
     store = build_store(
         specs,
-        tokenize,
+        tokenizer,
         out,
         filter=config,
-        tokenizer_id=tokenizer_id,
-        vocabulary=vocabulary,
-        unknown=unknown,
         longest=longest,
         lenient=lenient,
         tokenized=tokenized,
@@ -283,13 +274,10 @@ def open_corpus(
             check_same_text(store, specs, config, tokenized=tokenized, resumed=resumed)
     else:
         store = build_corpus(
-            encoder.tokenize,
-            encoder.tokenizer_id,
-            encoder.template.vocabulary,
+            encoder.text_tokenizer,
             specs,
             path,
             config,
-            unknown=encoder.tokenizer.unk_token_id,
             longest=longest,
             tokenized=tokenized,
             lenient=lenient,
