@@ -22,6 +22,7 @@ from paralign.commands.word_pairs import (
 )
 from paralign.config import merge
 from paralign.console import echo, echo_dropped
+from paralign.corpus.shard_plan import parse_part
 from paralign.digests import file_digest
 from paralign.errors import UserError
 from paralign.folders import atomic_folder, check_outputs
@@ -34,7 +35,6 @@ from paralign.sources.specs import (
     check_readable_again,
     input_files,
     parse_pairs,
-    parse_part,
     smallworld_range,
 )
 from paralign.text.words import split_words

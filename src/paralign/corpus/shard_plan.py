@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -25,11 +26,10 @@ from paralign.sources.specs import (
     check_readable_again,
     data_paths,
     each_file,
-    parse_part,
     smallworld_range,
 )
 
-__all__ = ["MAX_SHARDS", "ItemRange", "Shard", "ShardPlan", "other_files", "parse_shard", "text_sources"]
+__all__ = ["MAX_SHARDS", "ItemRange", "Shard", "ShardPlan", "other_files", "parse_part", "parse_shard", "text_sources"]
 
 ItemRange = tuple[int, int | None] | None
 """The first pair (or sentence) of a text that belongs to a shard, and the one after its last, ``None`` if the shard has
@@ -54,6 +54,26 @@ class Shard:
     plan: str
     ranges: tuple[ItemRange, ...]
     sources: tuple[dict[str, list[dict[str, Any]]], ...]
+
+
+def parse_part(text: str, name: str, *, most: int = 999_999_999) -> tuple[int, int]:
+    """Parse ``K/N``: part K of N, from 1.
+
+    Args:
+        text: the value of the option.
+        name: what a part is called, and the option without its hyphens.
+        most: the largest N.
+
+    Raises:
+        UserError: if there is no such part.
+
+    >>> parse_part("3/64", "part")
+    (3, 64)
+    """
+    match = re.fullmatch(r"([1-9]\d{0,8})/([1-9]\d{0,8})", text)
+    if match is None or not int(match[1]) <= int(match[2]) <= most:
+        raise UserError(f"there is no {name} {text!r}", hint=f"write K/N with K from 1 to N, such as --{name} 3/64")
+    return int(match[1]), int(match[2])
 
 
 def parse_shard(text: str) -> tuple[int, int]:

@@ -32,7 +32,6 @@ __all__ = [
     "expand_home",
     "input_files",
     "parse_pairs",
-    "parse_part",
     "parse_text",
     "smallworld_range",
 ]
@@ -345,26 +344,6 @@ def _tagged(language: str, ordering: str, variant: str) -> str:
     base, separator, transformations = language.partition(DERIVED_SEPARATOR)
     tag = f"{variant or base}{separator}{transformations}"
     return f"{tag.partition('@')[0]}@{ordering}" if ordering else tag
-
-
-def parse_part(text: str, name: str, *, most: int = 999_999_999) -> tuple[int, int]:
-    """Parse ``K/N``: part K of N, from 1.
-
-    Args:
-        text: the value of the option.
-        name: what a part is called, and the option without its hyphens.
-        most: the largest N.
-
-    Raises:
-        UserError: if there is no such part.
-
-    >>> parse_part("3/64", "part")
-    (3, 64)
-    """
-    match = re.fullmatch(r"([1-9]\d{0,8})/([1-9]\d{0,8})", text)
-    if match is None or not int(match[1]) <= int(match[2]) <= most:
-        raise UserError(f"there is no {name} {text!r}", hint=f"write K/N with K from 1 to N, such as --{name} 3/64")
-    return int(match[1]), int(match[2])
 
 
 def _split_spec(text: str, shape: str) -> tuple[str, str]:
