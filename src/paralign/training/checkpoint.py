@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn, optim
 from torch.distributed.tensor import DTensor
 
+from paralign.config import difference, fixed_settings
 from paralign.digests import FolderDigests, check_schema, write_digests
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
@@ -24,6 +25,7 @@ __all__ = [
     "best_of",
     "check",
     "check_best",
+    "check_matches",
     "latest",
     "load",
     "load_best",
@@ -199,6 +201,27 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
         raise _damaged(checkpoint) from error
     check_schema(state, SCHEMA, checkpoint, _instead_of(checkpoint))
     return state
+
+
+def check_matches(checkpoint: Path, state: Mapping[str, Any], data: str, settings: Mapping[str, Any]) -> None:
+    """Check that a checkpoint is of the data and the settings of a run.
+
+    Args:
+        checkpoint: the checkpoint.
+        state: its state.
+        data: fingerprint of the data.
+        settings: the settings.
+
+    Raises:
+        UserError: if they differ.
+    """
+    if state["data"] != data:
+        message = "the data differ from those this run was started with"
+        raise UserError(message, where=checkpoint, hint="start a new run with another --out")
+    changed = difference(fixed_settings(state["settings"]), fixed_settings(settings))
+    if changed:
+        hint = "resume with the same settings, or start a new run with another --out"
+        raise UserError(f"settings differ from those the run began with: {changed}", where=checkpoint, hint=hint)
 
 
 def load(checkpoint: Path, module: nn.Module, optimizer: optim.Optimizer) -> None:

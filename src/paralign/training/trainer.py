@@ -16,12 +16,11 @@ from accelerate.state import AcceleratorState
 from torch import Tensor
 
 from paralign.batches.views import Batch
-from paralign.config import difference, fixed_settings
 from paralign.console import echo
 from paralign.device import disconnect_at_exit, keep_memory, only_cpu, trim_memory
 from paralign.encoder.hf import checkpoint_gradients, compile_layers
 from paralign.encoder.precision import choose_precision
-from paralign.errors import Stopped, UserError
+from paralign.errors import Stopped
 from paralign.objectives.base import Batches
 from paralign.rng import seed_for
 from paralign.training import checkpoint
@@ -257,16 +256,7 @@ class Trainer:
         best_step = checkpoint.step_of_best(state)
         if best_step:  # these weights are read only at the end
             checkpoint.check_best(newest.parent, best_step)
-        if state["data"] != self.batches.fingerprint:
-            raise UserError(
-                "the data differ from those this run was started with",
-                where=newest,
-                hint="start a new run with another --out",
-            )
-        changed = difference(fixed_settings(state["settings"]), fixed_settings(self.settings))
-        if changed:
-            hint = "resume with the same settings, or start a new run with another --out"
-            raise UserError(f"settings differ from those the run began with: {changed}", where=newest, hint=hint)
+        checkpoint.check_matches(newest, state, self.batches.fingerprint, self.settings)
         checkpoint.load(newest, self.learner, self.optimizer)
         self.step = state["step"]
         self.lineage = state.get("lineage") or self.lineage  # that of its start, also if the precision is another one
