@@ -13,9 +13,9 @@ import pytest
 import paralign
 from paralign.corpus.shard_plan import text_sources
 from paralign.errors import UserError
-from paralign.runs.corpus import check_same_text
 from paralign.runs.folder import RunFolder
 from paralign.runs.inputs import check_inputs, data_files, dictionary_files, file_entries, model_files
+from paralign.runs.same_text import check_same_text
 from paralign.smallworld import World
 from paralign.sources.specs import parse_pairs
 from tests.training.runs import stopped_at

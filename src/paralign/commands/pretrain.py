@@ -23,10 +23,11 @@ from paralign.folders import atomic_folder
 from paralign.languages import parse_derived
 from paralign.objectives import find_objective
 from paralign.rng import seed_for
-from paralign.runs.corpus import check_languages_or_warn, main_process_first
+from paralign.runs.corpus import check_languages_or_warn
 from paralign.runs.finished import check_finished
 from paralign.runs.folder import RunFolder
 from paralign.runs.inputs import check_inputs, data_files, dictionary_files, model_files, objective_files
+from paralign.runs.main_process import main_process_first
 from paralign.runs.objectives import NEW_WEIGHTS
 from paralign.runs.options import RunOptions
 from paralign.runs.settings import RunConfig, run_settings

@@ -8,9 +8,9 @@ from paralign.config import load_toml
 from paralign.corpus.store import TokenStore
 from paralign.encoder.loading import check_model
 from paralign.errors import UserError
-from paralign.runs.corpus import check_same_text
 from paralign.runs.folder import RunFolder
 from paralign.runs.inputs import model_files
+from paralign.runs.same_text import check_same_text
 from paralign.sources.specs import PairSpec, TextSpec
 
 __all__ = ["check_finished", "check_hub_model"]

@@ -25,18 +25,12 @@ from paralign.errors import Stopped, UserError
 from paralign.folders import atomic_folder
 from paralign.languages.dictionary import Dictionary
 from paralign.objectives import find_objective
-from paralign.runs.corpus import (
-    echo_languages,
-    kept_lines,
-    language_rows,
-    main_process_first,
-    open_corpus,
-    unknown_pieces,
-    unknown_shares,
-)
+from paralign.runs.corpus import kept_lines, open_corpus
 from paralign.runs.dictionary import open_dictionary
 from paralign.runs.folder import RunFolder
+from paralign.runs.language_statistics import echo_languages, language_rows, unknown_pieces, unknown_shares
 from paralign.runs.links import open_links
+from paralign.runs.main_process import main_process_first
 from paralign.runs.model_folder import lineage_of
 from paralign.runs.objectives import (
     check_objectives,
@@ -246,24 +240,7 @@ def prepare_training(
             control=config.control,
             base_hash=settings["base"],
         )
-        store = main_process_first(
-            lambda: open_corpus(
-                folder.path,
-                encoder,
-                inputs.specs,
-                inputs.corpus,
-                config.data,
-                tokenized=config.links.tokenized,
-                resumed=folder.resumed or not folder.main,  # other processes open what the first has just built
-                lenient=options.lenient,
-                quiet=options.quiet,
-            )
-        )
-        if store.sides == 1:
-            folder.facts["languages"] = language_rows(store, encoder, config.training.temperature)
-            echo_languages(folder.facts["languages"], quiet=options.quiet)
-        for line in unknown_pieces(store, encoder):
-            echo(f"WARNING {line}", quiet=options.quiet)
+        store = _read_corpus(folder, encoder, inputs, config, options)
         links = _links(folder, store, inputs, config, options)
         dictionary = _dictionary(folder, encoder, store, inputs, config, options)
         translations = None
@@ -355,6 +332,31 @@ def _callbacks(inputs: TrainingInputs, options: RunOptions) -> list[Callback]:
     if inputs.heldout is not None:
         callbacks.append(HeldOutEvaluation(inputs.heldout))
     return callbacks
+
+
+def _read_corpus(
+    folder: RunFolder, encoder: Encoder, inputs: TrainingInputs, config: RunConfig, options: RunOptions
+) -> TokenStore:
+    """Build or open the token store, and print statistics of its languages and unknown pieces."""
+    store = main_process_first(
+        lambda: open_corpus(
+            folder.path,
+            encoder,
+            inputs.specs,
+            inputs.corpus,
+            config.data,
+            tokenized=config.links.tokenized,
+            resumed=folder.resumed or not folder.main,  # other processes open what the first has just built
+            lenient=options.lenient,
+            quiet=options.quiet,
+        )
+    )
+    if store.sides == 1:
+        folder.facts["languages"] = language_rows(store, encoder, config.training.temperature)
+        echo_languages(folder.facts["languages"], quiet=options.quiet)
+    for line in unknown_pieces(store, encoder):
+        echo(f"WARNING {line}", quiet=options.quiet)
+    return store
 
 
 def _links(
