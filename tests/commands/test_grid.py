@@ -147,7 +147,7 @@ def test_a_main_metric_under_a_condition_is_reported(files):
 
 def test_seeds_begin_with_the_first_one(files, monkeypatch):
     names = []
-    monkeypatch.setattr(grid, "_run_cell", lambda cell, **more: names.append(cell.name))
+    monkeypatch.setattr(grid, "_run_cell", lambda cell: names.append(cell.name))
     sets = (*TINY, 'grid.methods=["mlm-scratch"]', 'grid.languages=["inv"]', "grid.seeds=2", "grid.first_seed=3")
     with pytest.raises(UserError, match=r"mlm-scratch-3-on-original: no results\.jsonl in the folder"):
         run(files, overrides=sets)

@@ -129,16 +129,15 @@ def run_grid(
     _check(config, spec.path, tags, task, train, eval, lenient)
     out = Path(out)
     note = begin(out, resume, quiet)
+    inputs = _GridInputs(spec.path, task, train, eval, config, limit, lenient, quiet)
     cells = [
-        _GridCell(out, task, spec.language, steps, tags[steps], method, seed)
+        _GridCell(out, inputs, spec.language, steps, tags[steps], method, seed)
         for steps in config.languages
         for method in config.methods
         for seed in range(config.first_seed, config.first_seed + config.seeds)
     ]
-    others = _other_seeds(cells, spec.path, train, eval, config, limit)
-    shared = {"text": spec.path, "train": train, "eval": eval, "config": config, "limit": limit, "lenient": lenient,
-              "quiet": quiet}  # fmt: skip
-    to_run = [Cell(cell.title, _run_cell, {"cell": cell, **shared}, cell.method) for cell in cells]
+    others = _other_seeds(cells)
+    to_run = [Cell(cell.title, _run_cell, {"cell": cell}, cell.method) for cell in cells]
     for _ in run_cells(to_run, note):
         pass
     runs = [run for cell in (*cells, *others) for run in cell.runs]
@@ -148,11 +147,25 @@ def run_grid(
 
 
 @dataclass(frozen=True)
+class _GridInputs:
+    """What all cells of a grid have in common: text, data of the task (paths) and settings."""
+
+    text: str
+    task: str
+    train: str
+    eval: str
+    config: GridConfig
+    limit: int | None
+    lenient: bool
+    quiet: bool
+
+
+@dataclass(frozen=True)
 class _GridCell:
     """A method on a language with one seed: an encoder, and its runs."""
 
     out: Path
-    task: str
+    inputs: _GridInputs
     language: str
     steps: str
     tag: str
@@ -177,12 +190,14 @@ class _GridCell:
         """Folder of the pretraining run."""
         return self.out / "encoders" / self.name
 
-    def pretraining(self, text: str, config: GridConfig, limit: int | None) -> PretrainRequest:
-        """Return what the encoder is pretrained on, and how."""
+    @property
+    def pretraining(self) -> PretrainRequest:
+        """What the encoder is pretrained on, and how."""
+        config, limit = self.inputs.config, self.inputs.limit
         vocab = config.vocab if config.tokenizer in KINDS else Scratch.vocab
         return PretrainRequest(
             Scratch(config.arch, config.tokenizer, vocab, config.max_length),
-            pairs=[f"{self.language}:{self.derived}={text}"],
+            pairs=[f"{self.language}:{self.derived}={self.inputs.text}"],
             recipe=self.method,
             overrides=[*([f"data.limit={limit}"] if limit else []), *config.pretrain, f"training.seed={self.seed}"],
         )
@@ -190,7 +205,7 @@ class _GridCell:
     @property
     def finetuned(self) -> list[Path]:
         """Folders of the runs that train on the original and on the derived language."""
-        return [self.out / self.task / f"{self.name}-on-{side}" for side in ("original", "derived")]
+        return [self.out / self.inputs.task / f"{self.name}-on-{side}" for side in ("original", "derived")]
 
     @property
     def twins(self) -> Path | None:
@@ -202,60 +217,65 @@ class _GridCell:
     def runs(self) -> list[Path]:
         return [*self.finetuned, *([self.twins] if self.twins else [])]
 
-    def data(self, train: str, eval: str) -> list[tuple[str, list[str]]]:
-        """Return the training set and the test sets of the runs of ``finetuned``."""
-        train_sets, tests = ([f"{tag}={path}" for tag in (self.language, self.derived)] for path in (train, eval))
+    @property
+    def data(self) -> list[tuple[str, list[str]]]:
+        """The training set and the test sets of the runs of ``finetuned``."""
+        tags, paths = (self.language, self.derived), (self.inputs.train, self.inputs.eval)
+        train_sets, tests = ([f"{tag}={path}" for tag in tags] for path in paths)
         return [(train_sets[side], tests[side:]) for side in (0, 1)]
 
 
-def _other_seeds(
-    cells: Sequence[_GridCell], text: str, train: str, eval: str, config: GridConfig, limit: int | None
-) -> list[_GridCell]:
+def _other_seeds(cells: Sequence[_GridCell]) -> list[_GridCell]:
     """Return the finished cells in the folder that differ from the given ones only in their seeds.
 
     Raises:
         UserError: if settings or data of one differ from those of the grid.
     """
     found = []
-    for cell in (cell for cell in cells if cell.seed == config.first_seed):
+    for cell in (cell for cell in cells if cell.seed == cell.inputs.config.first_seed):
         prefix, suffix = f"{cell.tag}-{cell.method}-", "-on-original"
-        for folder in sorted((cell.out / cell.task).glob(f"{glob.escape(prefix)}*{suffix}")):
+        for folder in sorted((cell.out / cell.inputs.task).glob(f"{glob.escape(prefix)}*{suffix}")):
             number = folder.name.removeprefix(prefix).removesuffix(suffix)
             other = replace(cell, seed=int(number)) if number.isdecimal() else cell
-            if other not in cells and _is_done(other, text, train, eval, config, limit):
+            if other not in cells and _is_done(other):
                 found.append(other)
     return found
 
 
-def _is_done(cell: _GridCell, text: str, train: str, eval: str, config: GridConfig, limit: int | None) -> bool:
+def _is_done(cell: _GridCell) -> bool:
     if not all((run / "run.json").is_file() for run in cell.runs):
         return False
-    request = cell.pretraining(text, config, limit)
+    request, inputs = cell.pretraining, cell.inputs
     check_unchanged(RunFolder(cell.encoder, "pretrain", resume=True), request, request.config)
-    settings, _ = finetune_settings(cell.task, None, config.finetune)
+    settings, _ = finetune_settings(inputs.task, None, inputs.config.finetune)
     done = cell.twins is None or RunFolder(cell.twins, "evaluate", resume=True).finished
-    for run, (train_set, tests) in zip(cell.finetuned, cell.data(train, eval), strict=True):
+    for run, (train, tests) in zip(cell.finetuned, cell.data, strict=True):
         folder = RunFolder(run, "finetune", resume=True)
-        folder.check_settings(identity(settings, cell.task, FinetuneData([train_set], tests, limit=limit)))
-        check_inputs(folder, **finetune_inputs([train_set], tests))
+        folder.check_settings(identity(settings, inputs.task, FinetuneData([train], tests, limit=inputs.limit)))
+        check_inputs(folder, **finetune_inputs([train], tests))
         done = done and folder.finished
     return done
 
 
-def _run_cell(
-    cell: _GridCell,
-    text: str,
-    train: str,
-    eval: str,
-    config: GridConfig,
-    limit: int | None,
-    lenient: bool,
-    quiet: bool,
-) -> None:
+def _run_cell(cell: _GridCell) -> None:
     """Pretrain an encoder, fine-tune it on each side, and measure its twins."""
-    encoder = _pretrain(cell.encoder, cell.pretraining(text, config, limit), lenient, quiet)
-    for run, (train_set, tests) in zip(cell.finetuned, cell.data(train, eval), strict=True):
-        _finetune(run, encoder, cell.task, train_set, tests, config, limit, quiet)
+    inputs, encoder = cell.inputs, _pretrain(cell)
+    for run, (train, tests) in zip(cell.finetuned, cell.data, strict=True):
+        run_recorded(
+            finetune,
+            model=str(encoder),
+            task=inputs.task,
+            train=train,
+            eval=tests,
+            seeds=inputs.config.finetune_seeds,
+            overrides=inputs.config.finetune,
+            limit=inputs.limit,
+            keep_models=False,
+            lenient=True,
+            out=run,
+            resume=True,
+            quiet=inputs.quiet,
+        )
     if cell.twins is not None:
         _evaluate_twins(cell.twins, encoder, f"{cell.language}:{cell.tag}=pieces")
 
@@ -299,44 +319,18 @@ def _check(
             raise UserError(f"no sentence can be converted to {derived}", where=text)
 
 
-def _pretrain(run: Path, request: PretrainRequest, lenient: bool, quiet: bool) -> Path:
+def _pretrain(cell: _GridCell) -> Path:
+    request = cell.pretraining
     return run_recorded(
         pretrain,
         pairs=request.pairs,
         recipe=request.recipe,
         **request.scratch,
         overrides=request.overrides,
-        lenient=lenient,
-        out=run,
+        lenient=cell.inputs.lenient,
+        out=cell.encoder,
         resume=True,
-        quiet=quiet,
-    )
-
-
-def _finetune(
-    run: Path,
-    encoder: Path,
-    task: str,
-    train: str,
-    tests: Sequence[str],
-    config: GridConfig,
-    limit: int | None,
-    quiet: bool,
-) -> None:
-    run_recorded(
-        finetune,
-        model=str(encoder),
-        task=task,
-        train=train,
-        eval=tests,
-        seeds=config.finetune_seeds,
-        overrides=config.finetune,
-        limit=limit,
-        keep_models=False,
-        lenient=True,
-        out=run,
-        resume=True,
-        quiet=quiet,
+        quiet=cell.inputs.quiet,
     )
 
 
