@@ -10,13 +10,11 @@ from pathlib import Path
 from paralign.commands.arguments import one_or_several
 from paralign.commands.demo_own_pairs import demo_own_pairs
 from paralign.commands.demo_small_world import demo_small_world
-from paralign.commands.demo_systems import align_systems, evaluate_systems
+from paralign.commands.demo_systems import align_systems, demo_data, evaluate_systems
 from paralign.commands.finetune import finetune
 from paralign.console import echo
 from paralign.demo_pairs import LANGUAGES, demo_file
-from paralign.digests import FolderDigests, write_digests
 from paralign.errors import UserError
-from paralign.folders import atomic_folder
 from paralign.formats.conllu import write_conllu
 from paralign.formats.items import Tree
 from paralign.runs.groups import begin, run_recorded
@@ -88,13 +86,12 @@ def _demo_languages(out: Path, *, seed: int, resume: bool, quiet: bool) -> Path:
     from paralign.report import write_report
 
     note = begin(out, resume, quiet)
-    data = out / "data"
-    if not data.is_dir():
+
+    def write(folder: Path) -> None:
         echo("1/4 writing the data", quiet=quiet)
-        with atomic_folder(data, replace=True) as part:
-            _write_data(part)
-            write_digests(part)
-    FolderDigests(data, "restore it, or use another --out").check()
+        _write_data(folder)
+
+    data = demo_data(out, write, {})
 
     def files(name: str) -> list[str]:
         return [f"en-{language}={data / f'{name}.en-{language}.tsv'}" for language in LANGUAGES]

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from paralign.commands.demo_systems import align_systems, evaluate_systems
+from paralign.commands.demo_systems import align_systems, demo_data, evaluate_systems
 from paralign.console import echo_dropped
 from paralign.corpus.deduplicate import sentence_hashes
 from paralign.corpus.language_identification import check_languages
-from paralign.digests import FolderDigests, write_digests
 from paralign.encoder import Encoder
 from paralign.errors import UserError
-from paralign.folders import atomic_folder
 from paralign.formats.delimited import BARS
 from paralign.formats.lines import MAX_LINE, write_lines
 from paralign.runs.groups import begin
@@ -76,25 +73,12 @@ def demo_own_pairs(
         "seed": seed,
     }
 
-    data = out / "data"
-    if not data.is_dir():
+    def write(folder: Path) -> None:
         check_languages(specs)
         note("1/4 holding out test and development pairs")
-        with atomic_folder(data, replace=True) as part:
-            _write_data(part, specs, quiet)
-            (part / "began.json").write_text(json.dumps(inputs, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-            write_digests(part)
-    FolderDigests(data, "restore it, or use another --out").check()
-    try:
-        began_with = json.loads((data / "began.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        began_with = None
-    if not isinstance(began_with, dict):
-        raise UserError("the file is damaged", where=data / "began.json", hint="use another --out")
-    for name, value in inputs.items():
-        if began_with.get(name) != value:
-            hint = "give the same as before, or use another --out"
-            raise UserError(f"{name}: differs from what this demo began with", where=out, hint=hint)
+        _write_data(folder, specs, quiet)
+
+    data = demo_data(out, write, inputs)
     names = sorted(path.name.removeprefix("train.").removesuffix(".tsv") for path in data.glob("train.*.tsv"))
     train, dev, test = (
         [f"{name}={data / f'{split}.{name}.tsv'}" for name in names] for split in ("train", "dev", "test")

@@ -5,18 +5,15 @@ docs/design.md records how grammar, steps and rates were chosen.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from paralign.commands.align import align
+from paralign.commands.demo_systems import demo_data
 from paralign.commands.evaluate import evaluate
 from paralign.commands.finetune import finetune
 from paralign.commands.pretrain import pretrain
 from paralign.console import echo
-from paralign.digests import FolderDigests, read_object, write_digests
-from paralign.errors import UserError
-from paralign.folders import atomic_folder
 from paralign.formats.conllu import write_conllu
 from paralign.runs.groups import begin, run_recorded
 from paralign.smallworld import World
@@ -64,17 +61,12 @@ def demo_small_world(out: str | Path, *, seed: int = 0, resume: bool = False, qu
     out = Path(out)
     note = begin(out, resume, quiet)
     others = [language for language in _LANGUAGES if language != "en"]
-    data = out / "data"
-    if not data.is_dir():
+
+    def write(folder: Path) -> None:
         echo("1/5 generating the small world", quiet=quiet)
-        with atomic_folder(data, replace=True) as part:
-            _write_data(part, seed, others)
-            (part / "began.json").write_text(json.dumps({"seed": seed}) + "\n", encoding="utf-8")
-            write_digests(part)
-    FolderDigests(data, "restore it, or use another --out").check()
-    if (data / "began.json").is_file() and read_object(data / "began.json", "use another --out")["seed"] != seed:
-        hint = "give the same as before, or use another --out"
-        raise UserError("seed: differs from what this demo began with", where=out, hint=hint)
+        _write_data(folder, seed, others)
+
+    data = demo_data(out, write, {"seed": seed})
 
     note("2/5 pretraining on plain text")
     text = [f"{language}={data / f'mono.{language}.txt'}" for language in _LANGUAGES]

@@ -1,17 +1,22 @@
-"""The systems of ``paralign demo``: how they are trained, and how they are measured."""
+"""What the demos share: the folder of their data, and how systems are trained and measured."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from paralign.commands.align import align
 from paralign.commands.evaluate import evaluate
+from paralign.digests import FolderDigests, read_object, write_digests
+from paralign.errors import UserError
+from paralign.folders import atomic_folder
 from paralign.results import read_results
 from paralign.runs.groups import run_recorded
 
-__all__ = ["SYSTEMS", "DemoSystem", "align_systems", "best_system", "evaluate_systems"]
+__all__ = ["SYSTEMS", "DemoSystem", "align_systems", "best_system", "demo_data", "evaluate_systems"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,35 @@ _LARGE = {
 }
 """For other encoders: the learning rates of the recipes."""
 _LARGE_WIDTH = 512
+
+
+def demo_data(out: Path, write: Callable[[Path], None], began: Mapping[str, Any]) -> Path:
+    """Return the folder with the data of a demo, which are written unless they exist.
+
+    Args:
+        out: output folder of the demo.
+        write: writes the data into a folder.
+        began: what the data depend on, as JSON values; recorded with them.
+
+    Raises:
+        UserError: if a file is damaged, or the demo began with other values.
+    """
+    data = out / "data"
+    record = data / "began.json"
+    if not data.is_dir():
+        with atomic_folder(data, replace=True) as part:
+            write(part)
+            if began:
+                text = json.dumps(dict(began), ensure_ascii=False, indent=1)
+                (part / record.name).write_text(f"{text}\n", encoding="utf-8")
+            write_digests(part)
+    FolderDigests(data, "restore it, or use another --out").check()
+    was = read_object(record, "use another --out") if record.is_file() else began
+    for name, value in began.items():
+        if was.get(name) != value:
+            hint = "give the same as before, or use another --out"
+            raise UserError(f"{name}: differs from what this demo began with", where=out, hint=hint)
+    return data
 
 
 def align_systems(
