@@ -77,7 +77,7 @@ def test_the_note_of_another_environment_is_printed_unless_the_run_is_quiet(
     settings = {"steps": 2, "checkpoint_every": 1}
     trainer(make_encoder(), store, tmp_path, **settings).train()
     shutil.rmtree(tmp_path / "checkpoints/step-00000002")
-    now = loop.describe_environment(1, "fp32") | {"torch": "1.0"}
+    now = loop.describe_environment(1, "fp32", "cpu") | {"torch": "1.0"}
     monkeypatch.setattr(loop, "describe_environment", lambda *_: now)
     run = trainer(make_encoder(), store, tmp_path, **settings)
     run.quiet = quiet
