@@ -39,11 +39,16 @@ def train(base, store, run, steps, processes, *more, launcher=False):
     return losses_of(run), module
 
 
-def compare(make_encoder, store, tmp_path, steps, *, launcher=False):
-    make_encoder(dropout=0.0).save_pretrained(tmp_path / "base")
-    one, alone = train(tmp_path / "base", store, tmp_path / "one", steps, 1)
-    two, together = train(tmp_path / "base", store, tmp_path / "two", steps, 2, launcher=launcher)
-    assert len(one) == len(two) == steps
+@pytest.fixture(scope="module")
+def one_process(make_encoder, store, tmp_path_factory):
+    """The folder of an encoder, and losses and weights of five steps in one process."""
+    folder = tmp_path_factory.mktemp("one")
+    make_encoder(dropout=0.0).save_pretrained(folder / "base")
+    return folder / "base", *train(folder / "base", store, folder / "run", 5, 1)
+
+
+def compare(one, alone, two, together):
+    assert len(one) == len(two)
     for a, b in zip(one, two, strict=True):
         assert a == pytest.approx(b, abs=1e-5)
     assert alone["objectives.moco.queue_ids"].tolist() == together["objectives.moco.queue_ids"].tolist()
@@ -51,15 +56,16 @@ def compare(make_encoder, store, tmp_path, steps, *, launcher=False):
         torch.testing.assert_close(
             value, together[name], atol=1e-4, rtol=0, msg=lambda text, name=name: f"{name}: {text}"
         )
-    return one
 
 
-def test_two_processes_train_as_one(make_encoder, store, tmp_path):
-    losses = compare(make_encoder, store, tmp_path, 4)
+def test_two_processes_train_as_one(one_process, store, tmp_path):
+    base, one, alone = one_process
+    compare(one, alone, *train(base, store, tmp_path / "two", 5, 2))
     # One process continues what two have begun, inside an epoch.
-    shutil.rmtree(tmp_path / "two/checkpoints/step-00000004")
-    again, _ = train(tmp_path / "base", store, tmp_path / "two", 4, 1)
-    for a, b in zip(again, losses, strict=True):
+    shutil.rmtree(tmp_path / "two/checkpoints/step-00000005")
+    again, _ = train(base, store, tmp_path / "two", 5, 1)
+    assert [line["step"] for line in log_of(tmp_path / "two") if line.get("event") == "resumed elsewhere"] == [4]
+    for a, b in zip(again, one, strict=True):
         assert a == pytest.approx(b, abs=1e-5)
 
 
@@ -87,15 +93,16 @@ def test_a_run_is_resumed_in_another_number_of_processes_inside_an_epoch(make_en
 
 
 @pytest.mark.slow
-def test_two_processes_train_as_one_in_a_longer_run(make_encoder, store, tmp_path):
-    compare(make_encoder, store, tmp_path, 20, launcher=True)
+def test_two_processes_train_as_one_in_a_longer_run(one_process, store, tmp_path):
+    base, _, _ = one_process
+    alone = train(base, store, tmp_path / "one", 20, 1)
+    compare(*alone, *train(base, store, tmp_path / "two", 20, 2, launcher=True))
 
 
-def test_sharded_weights_train_as_complete_ones(make_encoder, store, tmp_path):
+def test_sharded_weights_train_as_complete_ones(one_process, store, tmp_path):
     """Losses, weights, checkpoints and the original encoder are those of training without sharding."""
-    make_encoder(dropout=0.0).save_pretrained(tmp_path / "base")
-    one, alone = train(tmp_path / "base", store, tmp_path / "one", 5, 1)
-    two, divided = train(tmp_path / "base", store, tmp_path / "two", 5, 2, "shard")
+    base, one, alone = one_process
+    two, divided = train(base, store, tmp_path / "two", 5, 2, "shard")
     assert len(one) == len(two) == 5
     for a, b in zip(one, two, strict=True):
         assert a == pytest.approx(b, abs=1e-5)
@@ -108,18 +115,17 @@ def test_sharded_weights_train_as_complete_ones(make_encoder, store, tmp_path):
         assert torch.equal(value, divided[f"encoder.model.{name}"])
     # It resumes from a checkpoint that is independent of the number of processes.
     shutil.rmtree(tmp_path / "two" / "checkpoints" / "step-00000005")
-    again, _ = train(tmp_path / "base", store, tmp_path / "two", 5, 2, "shard")
+    again, _ = train(base, store, tmp_path / "two", 5, 2, "shard")
     assert len(again) == 5
     for a, b in zip(two, again, strict=True):
         assert a == pytest.approx(b, abs=1e-6)
 
 
 @pytest.mark.parametrize("more", [(), ("shard",)])
-def test_processes_that_prepare_different_weights_train_those_of_the_first(make_encoder, store, tmp_path, more):
+def test_processes_that_prepare_different_weights_train_those_of_the_first(one_process, store, tmp_path, more):
     """As a head that is trained alone on GPUs, whose sums may differ in their last bits."""
-    make_encoder(dropout=0.0).save_pretrained(tmp_path / "base")
-    alone, _ = train(tmp_path / "base", store, tmp_path / "one", 2, 1)
-    losses, _ = train(tmp_path / "base", store, tmp_path / "two", 2, 2, "disagree", *more)
+    base, alone, _ = one_process
+    losses, _ = train(base, store, tmp_path / "two", 5, 2, "disagree", *more)
     for a, b in zip(alone, losses, strict=True):
         assert a == pytest.approx(b, abs=1e-5)
     parts = [load_file(tmp_path / "two" / f"encoder-{rank}") for rank in (0, 1)]
