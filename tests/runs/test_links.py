@@ -72,9 +72,7 @@ def test_of_many_pairs_a_part_is_learned_from_and_all_are_aligned(method, symmet
 
 
 def test_links_of_reversed_pieces_are_refused(encoder, tmp_path):
-    filter = FilterConfig(min_pieces=2)
     spec = parse_pairs("en-en~tinv=smallworld:0-9")
-    given = {"filter": filter, "tokenizer_id": encoder.tokenizer_id}
-    store = build_store([spec], encoder.tokenize, tmp_path / "store", **given)
+    store = build_store([spec], encoder.text_tokenizer, tmp_path / "store", filter=FilterConfig(min_pieces=2))
     with pytest.raises(UserError, match=r"en~tinv, whose pieces are reversed \(use the transformation inv\)"):
         open_links(tmp_path, store, LinksConfig())
