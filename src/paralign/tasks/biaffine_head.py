@@ -95,8 +95,9 @@ class BiaffineHead(TaskHead):
         nn.init.zeros_(self.arc.weight)
         nn.init.zeros_(self.arc.bias)
         # In Universal Dependencies only the relation to the root is `root`.
-        roots = torch.tensor([name.partition(":")[0] == "root" for name in self.names])
-        self.register_buffer("_root", roots, persistent=False)
+        roots = [name.partition(":")[0] == "root" for name in self.names]
+        self._some_root, self._only_root = any(roots), all(roots)
+        self.register_buffer("_root", torch.tensor(roots), persistent=False)
         self._root: Tensor
 
     def weights(self) -> Mapping[str, float]:
@@ -131,21 +132,26 @@ class BiaffineHead(TaskHead):
         dependent = self._relate(states.at(words.words))
         head = _with_one(self._represent("relation_head", states.at(words.words)))
         root = _with_one(self._represent("relation_head", states.cls()))
-        predictions = []
-        for row, (first, count) in enumerate(zip(words.first.tolist(), words.counts.tolist(), strict=True)):
-            in_row = slice(first, first + count)
+        rows = [
+            slice(first, first + count)
+            for first, count in zip(words.first.tolist(), words.counts.tolist(), strict=True)
+        ]
+        best = []
+        for row, in_row in enumerate(rows):
             heads = torch.cat([root[row : row + 1], head[in_row]])
             relations = self._best_relations((dependent[in_row] @ heads.T).float())
-            predictions.append(Arcs(scores[in_row, : count + 1], relations.to(torch.int16).cpu().numpy()))
-        return predictions
+            best.append(relations.to(torch.int16).flatten())
+        flat = np.split(torch.cat(best).cpu().numpy(), np.cumsum([len(of_row) for of_row in best])[:-1])
+        columns = (words.counts + 1).tolist()
+        return [Arcs(scores[at, :m], of_row.reshape(-1, m)) for at, m, of_row in zip(rows, columns, flat, strict=True)]
 
     def _best_relations(self, logits: Tensor) -> Tensor:
         """Return the most probable relations, [m, m + 1], from logits [m, relations, m + 1]."""
         best = logits.argmax(1)
         root = self._root
-        if root.any():
+        if self._some_root:
             best[:, 0] = logits[:, :, 0].masked_fill(~root, -torch.inf).argmax(1)
-        if root.any() and not root.all():
+        if self._some_root and not self._only_root:
             best[:, 1:] = logits[:, :, 1:].masked_fill(root[:, None], -torch.inf).argmax(1)
         return best
 

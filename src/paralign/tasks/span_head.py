@@ -63,8 +63,8 @@ class SpanHead(TaskHead):
         states = step.hidden("example")
         logits, sizes = self.logits(states)
         inside = np.arange(int(sizes.max())) < sizes[:, None]
-        padded = logits.new_full((*inside.shape, 2), -torch.inf)
-        padded[on_device(inside, logits.device)] = logits
+        cells = on_device(np.flatnonzero(inside), logits.device)  # a mask would wait for the accelerator
+        padded = logits.new_full((inside.size, 2), -torch.inf).index_copy(0, cells, logits).view(*inside.shape, 2)
         first = states.view.masked[::2] - states.view.starts
         labels = states.view.labels.reshape(-1, 2)
         gold = on_device(np.where(labels > 0, labels - first[:, None] + 1, 0), logits.device)

@@ -61,11 +61,13 @@ def cell_cosines(
             )
             for side, language in enumerate(languages)
         ]
+        for side in vectors:
+            side.states = side.states.cpu()  # at once, not the products of each pair
         for k in range(len(window)):
             (source, first), (target, second) = (side.words_of(k) for side in vectors)
             cosine = np.zeros((len(window[k].words[0]), len(window[k].words[1])), np.float32)
             if len(source) and len(target):
-                values = (first @ second.T).float().cpu().numpy()
+                values = (first @ second.T).float().numpy()
                 cosine[np.ix_(source, target)] = values - values.mean()
             for row in range(rows_of[done + k], rows_of[done + k + 1]):
                 i, j = bitext.offsets[row].tolist()
