@@ -28,7 +28,7 @@ from paralign.sources.readers import read_rows
 from paralign.sources.specs import PairSpec, TextSpec
 from paralign.text.normalization import comparison_key
 from paralign.text.scripts import foreign_script
-from paralign.text.words import word_spans
+from paralign.text.words import split_words
 
 __all__ = ["CheckConfig", "FlaggedLine", "SideCheck", "TextCheck", "check_text"]
 
@@ -287,7 +287,7 @@ class _Checker:
                 lengths[k, side] = len(ids)
                 checked.unknown += 0 if tokenizer.unknown is None else int((ids == tokenizer.unknown).sum())
             checked.pieces += int(lengths[:, side].sum())
-            checked.words += sum(len(word_spans(text)) for text in texts)
+            checked.words += sum(map(len, split_words(texts)))
         long = lengths.sum(1) > filter.max_pieces
         short = (lengths < filter.min_pieces).any(1) & ~long
         self.result.too_long = (self.result.too_long or 0) + int(long.sum())

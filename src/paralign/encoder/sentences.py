@@ -16,6 +16,7 @@ from paralign.config import did_you_mean
 from paralign.encoder.hidden_states import POOLINGS, HiddenStates
 from paralign.encoder.layer_cache import layers_of
 from paralign.errors import UserError
+from paralign.ragged import batched
 from paralign.text.language_tags import canonical_tag
 from paralign.text.normalization import lone_surrogate
 
@@ -31,6 +32,8 @@ __all__ = [
 
 Pieces = Sequence[npt.NDArray[np.int64]]
 Vectors = npt.NDArray[np.float32]
+_BLOCK = 10_000
+"""Number of texts that are tokenized at once: offsets take more memory than pieces."""
 _ARGUMENTS = ("language", "pool", "layer", "normalize_embeddings", "convert_to_tensor")
 _INSTEAD = {
     "batch_size": "leave it out: texts of similar length are encoded together",
@@ -197,7 +200,9 @@ def sentence_view(encoder: EncodesViews, pieces: Pieces, language: str | None) -
 def cut_pieces(encoder: EncodesViews, texts: list[str], language: str | None) -> tuple[Pieces, int]:
     """Return the pieces of texts, truncated to the encoder's maximum sequence length, and how many were truncated."""
     longest = encoder.max_pieces - encoder.template.special_pieces()
-    pieces = [ids for ids, _ in encoder.tokenize(texts, language)]
+    pieces: list[npt.NDArray[np.int64]] = []
+    for block in batched(texts, _BLOCK):
+        pieces += (ids for ids, _ in encoder.tokenize(block, language))
     return [p[:longest] for p in pieces], sum(len(p) > longest for p in pieces)
 
 

@@ -34,7 +34,7 @@ class Cell:
     directions: tuple[str, ...]
     datasets: tuple[str, ...]
     items: list[Items] = field(default_factory=list)
-    """Per-item scores [n, 2] of each seed and direction; empty if they cannot be used."""
+    """Per-item scores [n, 2] of each seed and direction, while the table is being built; empty if they are unusable."""
     missing: str | None = None
     """Why there are no items."""
     n_items: int | None = None

@@ -66,8 +66,8 @@ def warn_of_data(
         share = _unknown_share(encoder, task, data)
         if share > 0.01:
             out.append(f"{name}: {share:.1%} of the pieces are unknown to the tokenizer")
-        for source, keys in seen:
-            overlapping, total = _count_overlap(encoder, task, data, keys)
+        overlaps, total = _count_overlaps(encoder, task, data, [keys for _, keys in seen])
+        for (source, _), overlapping in zip(seen, overlaps, strict=True):
             if overlapping:
                 verb = "are"
                 if not task.items_are_words:
@@ -222,18 +222,19 @@ def _keys_of(encoder: Encoder, task: Task, block: Sequence[Sequence[str]], data:
     return np.array([keys[text] for text in texts], np.uint64)
 
 
-def _count_overlap(encoder: Encoder, task: Task, data: Any, seen: Keys) -> tuple[int, int]:
-    """Return the number of items that were seen in training, and the number of those that can be recognized."""
-    count = total = 0
-    for block in batched(task.texts_of(data), _ITEMS):
+def _count_overlaps(encoder: Encoder, task: Task, data: Any, seen: Sequence[Keys]) -> tuple[list[int], int]:
+    """Return the numbers of items that are in each of several texts, and the number of those that can be recognized."""
+    counts, total = [0] * len(seen), 0
+    for block in batched(task.texts_of(data), _ITEMS) if seen else ():
         keys = _keys_of(encoder, task, block, data)
         item = row_ids(np.array([len(texts) for texts in block]))
         known = np.bincount(item[keys != 0], minlength=len(block))
-        found = np.bincount(item[(keys != 0) & contained(keys, seen)], minlength=len(block))
         enough = known if task.items_are_words else 1
-        count += int(((found >= enough) & (known > 0)).sum())
+        for number, of_text in enumerate(seen):
+            found = np.bincount(item[(keys != 0) & contained(keys, of_text)], minlength=len(block))
+            counts[number] += int(((found >= enough) & (known > 0)).sum())
         total += int((known > 0).sum())
-    return count, total
+    return counts, total
 
 
 def _unknown_share(encoder: Encoder, task: Task, data: Any) -> float:
