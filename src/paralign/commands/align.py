@@ -18,7 +18,8 @@ from paralign.runs.inputs import check_inputs, data_files, dictionary_files, mod
 from paralign.runs.options import RunOptions
 from paralign.runs.settings import RunConfig, run_settings
 from paralign.runs.start_checkpoint import StartCheckpoint
-from paralign.runs.train import PreparedTraining, TrainingInputs, prepare_training
+from paralign.runs.train import PreparedTraining, prepare_training
+from paralign.runs.training_data import TrainingInputs
 from paralign.sources.specs import check_separate_pipes, parse_pairs
 
 __all__ = ["AlignRequest", "align", "prepare_align", "run_align"]

@@ -31,7 +31,8 @@ from paralign.runs.main_process import main_process_first
 from paralign.runs.objectives import NEW_WEIGHTS
 from paralign.runs.options import RunOptions
 from paralign.runs.settings import RunConfig, run_settings
-from paralign.runs.train import PreparedTraining, TrainingInputs, prepare_training
+from paralign.runs.train import PreparedTraining, prepare_training
+from paralign.runs.training_data import TrainingInputs
 from paralign.sources.specs import (
     PairSpec,
     TextSpec,
