@@ -14,16 +14,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from paralign.errors import UserError
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+from paralign.locks import HAS_LOCKS, acquire, lock
 
 __all__ = [
     "FULL",
     "OutputFile",
-    "acquire",
     "atomic_file",
     "atomic_files",
     "atomic_folder",
@@ -33,7 +28,6 @@ __all__ = [
     "check_still_there",
     "flush",
     "is_special",
-    "lock",
     "require_folder",
     "sync",
     "written_file",
@@ -45,7 +39,6 @@ FULL = {
     errno.EFBIG: "a file would be larger than the system allows",
 }
 _DENIED = {errno.EACCES: "the folder is not writable", errno.EROFS: "the file system is read-only"}
-_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
 
 
 @contextmanager
@@ -169,12 +162,12 @@ def written_file(path: Path) -> Iterator[IO[bytes]]:
     try:
         yield file
         sync(file)
-        if fcntl is None:
+        if not HAS_LOCKS:
             file.close()  # Windows renames only closed files
         part.replace(target)  # before the lock ends, so that it is still the part of this process
     except BaseException:
         with suppress(OSError):
-            if fcntl is None:
+            if not HAS_LOCKS:
                 file.close()
             part.unlink(missing_ok=True)
         raise
@@ -351,33 +344,6 @@ def _is_at(file: IO[Any], path: Path) -> bool:
         return os.path.samestat(path.stat(), os.fstat(file.fileno()))
     except FileNotFoundError:
         return False
-
-
-def lock(file: IO[Any] | int) -> bool:
-    """Lock an open file or folder until it is closed.
-
-    Returns:
-        Whether it is locked; there are no locks on Windows and on some network file systems.
-
-    Raises:
-        BlockingIOError: if another process has locked it.
-    """
-    if fcntl is None:
-        return False
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno not in _NO_LOCKS:
-            raise
-        return False
-    return True
-
-
-def acquire(file: IO[Any], path: Path, kind: str = "folder") -> None:
-    try:
-        lock(file)
-    except BlockingIOError:
-        raise UserError(f"another process is writing this {kind}", where=path, hint="wait until it ends") from None
 
 
 def _full_disk(error: Exception) -> str | None:

@@ -14,7 +14,8 @@ from typing import IO, Any
 
 from paralign.digests import digested, read_object
 from paralign.errors import UserError
-from paralign.folders import FULL, OutputFile, acquire, check_still_there, flush, sync, written_file
+from paralign.folders import FULL, OutputFile, check_still_there, flush, sync, written_file
+from paralign.locks import acquire
 
 __all__ = ["ResumableFiles"]
 

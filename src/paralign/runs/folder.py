@@ -20,8 +20,9 @@ from paralign.config import difference, dump_toml, fixed_settings, load_toml
 from paralign.console import is_command_line, is_main_process
 from paralign.digests import DAMAGED, check_schema, digested, file_digest, read_object
 from paralign.errors import UserError
-from paralign.folders import atomic_file, check_can_create, lock
+from paralign.folders import atomic_file, check_can_create
 from paralign.formats.archives import split_member
+from paralign.locks import lock
 from paralign.version import __version__
 
 __all__ = ["RunFolder"]

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import signal
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs
-from accelerate.state import AcceleratorState
 from torch import Tensor
 
 from paralign.batches.views import Batch
 from paralign.console import echo
-from paralign.device import disconnect_at_exit, keep_memory, only_cpu, trim_memory
+from paralign.device import only_cpu, trim_memory
 from paralign.encoder.hf import checkpoint_gradients, compile_layers
 from paralign.encoder.precision import choose_precision
 from paralign.errors import Stopped
 from paralign.objectives.base import Batches
 from paralign.rng import seed_for
 from paralign.training import checkpoint
+from paralign.training.accelerator import averaging_gradients, make_accelerator
 from paralign.training.alarms import Alarms, non_finite
 from paralign.training.callbacks import Callback
 from paralign.training.checkpoint_losses import CheckpointLosses
@@ -84,22 +82,8 @@ class Trainer:
         callbacks: Sequence[Callback] | None = None,
     ) -> None:
         self.precision = choose_precision(config.precision, learner.encoders(), quiet=quiet)
-        # One process may align and then fine-tune in another precision; accelerate would keep the first.
-        AcceleratorState._reset_state()
-        if only_cpu():
-            keep_memory()
-        self.accelerator = Accelerator(
-            cpu=only_cpu(),
-            mixed_precision="bf16" if self.precision == "bf16" else "no",
-            # An objective need not reach all weights: `bilingual` no head, `static` no layer, an empty slice nothing.
-            kwargs_handlers=[
-                DistributedDataParallelKwargs(
-                    broadcast_buffers=False, gradient_as_bucket_view=True, find_unused_parameters=True
-                )
-            ],
-        )
+        self.accelerator = make_accelerator(self.precision)
         self.ranks, self.rank = self.accelerator.num_processes, self.accelerator.process_index
-        disconnect_at_exit()
         config.check_division(self.ranks)
         self.cosines = GradientCosines(learner, config)
         if config.gradient_checkpointing:
@@ -107,9 +91,7 @@ class Trainer:
         if config.shard and self.ranks > 1:
             self.placement: Placement = Sharded(learner, self.accelerator.device, self.ranks, self._maximum)
         else:
-            with warnings.catch_warnings():  # accelerate has no name yet for what replaces `broadcast_buffers`
-                warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
-                self.placement = Placement(learner, self.accelerator.prepare_model(learner))
+            self.placement = Placement(learner, averaging_gradients(self.accelerator, learner))
         self.learner, self.module = self.placement.learner, self.placement.module
         if config.compile:
             for encoder in self.learner.encoders():
