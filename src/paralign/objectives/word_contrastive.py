@@ -28,7 +28,7 @@ Pairs = tuple[Ints, Ints]
 
 _ENTRIES = 1 << 22
 """Maximum size of a matrix of similarities. More links are compared in blocks of rows."""
-_ENTRIES_OF_ACCELERATOR = 1 << 26
+_ENTRIES_OF_ACCELERATOR = 1 << 24
 """The same on an accelerator, which is idle during small products."""
 
 

@@ -34,7 +34,7 @@ __all__ = ["SimilarityAligner", "SimilarityConfig", "align_by_similarity", "link
 
 _WINDOW = 2_000
 """Sentence pairs that are encoded at once, sorted by length."""
-_CELLS, _CELLS_OF_ACCELERATOR = 1 << 17, 1 << 23
+_CELLS, _CELLS_OF_ACCELERATOR = 1 << 17, 1 << 21
 """Similarities that are computed at once, with padding."""
 _PROGRESS_PAIRS = 10_000
 Mask = npt.NDArray[np.bool_]
