@@ -114,9 +114,9 @@ SPACE_READING = """
 * How isotropic the space is (mean cosine) says less about transfer.
 """
 MEASURES = {
-    "mutual_nearest": "mutual nearest neighbors",
+    "mutual_nearest": "translations that are mutual nearest neighbors",
     "language_distance": "distance of languages",
-    "identified_by_mean": "language by nearest mean",
+    "identified_by_mean": "language identification (nearest class mean)",
     "identified_linearly": "language by linear probe",
     "hubness": "hubness",
     "mean_cosine": "mean cosine",

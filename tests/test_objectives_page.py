@@ -72,7 +72,7 @@ def test_measures_of_the_space_are_correlated_at_the_trained_layer(page):
         return {"base": "a", "objective": "moco", "layer": layer, "probes": probes, "space": space}
 
     lines = page.space([row(0, 0.2, 1.0), row(0, 0.3, 4.0), row(0, 0.5, 5.0)]).splitlines()
-    assert "| mutual nearest neighbors | +1.00 | +1.00 | +1.00 |" in lines
+    assert "| translations that are mutual nearest neighbors | +1.00 | +1.00 | +1.00 |" in lines
     assert "| hubness | −1.00 | −1.00 | −1.00 |" in lines
 
 

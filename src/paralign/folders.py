@@ -27,6 +27,7 @@ __all__ = [
     "check_outputs",
     "check_still_there",
     "flush",
+    "is_being_written",
     "is_special",
     "require_folder",
     "sync",
@@ -100,6 +101,17 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
         finally:
             if not written:
                 shutil.rmtree(part, ignore_errors=True)
+
+
+def is_being_written(path: Path) -> bool:
+    """Return whether a process is writing a folder with :func:`atomic_folder`, or may be, where there are no locks."""
+    try:
+        with (path.with_name(f".{path.name}.part") / "lock").open("ab") as file:
+            return not lock(file)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Arrays of rows of different lengths, laid end to end: the positions of rows and items in the flat array.
 
-Each function but :func:`row_keys`, :func:`batched` and :func:`blocks` takes NumPy arrays or torch tensors and returns
-the same kind (torch is not imported here).
+:func:`ranges`, :func:`row_ids`, :func:`row_positions` and :func:`row_starts` take NumPy arrays or torch tensors and
+return the same kind (torch is not imported here).
 """
 
 from __future__ import annotations
@@ -17,7 +17,17 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["batched", "blocks", "ranges", "row_ids", "row_keys", "row_positions", "row_starts"]
+__all__ = [
+    "batched",
+    "blocks",
+    "contained",
+    "ranges",
+    "row_ids",
+    "row_keys",
+    "row_positions",
+    "row_starts",
+    "unique_rows",
+]
 
 Ints = npt.NDArray[np.int64]
 Integers = npt.NDArray[np.integer]
@@ -139,6 +149,36 @@ def row_keys(rows: Ints) -> Ints:
     for column, size in zip(rows.T, sizes, strict=True):
         keys = keys * size + column
     return keys
+
+
+def unique_rows(rows: Ints) -> Ints:
+    """Return the different rows of a matrix, sorted, as ``np.unique(rows, axis=0)`` does more slowly.
+
+    Args:
+        rows: as for :func:`row_keys`.
+
+    >>> unique_rows(np.array([[1, 0], [0, 2], [1, 0]])).tolist()
+    [[0, 2], [1, 0]]
+    """
+    return rows[np.unique(row_keys(rows), return_index=True)[1]]
+
+
+def contained(values: npt.NDArray[Any], ordered: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Return for each value whether it is in a sorted array; ``np.isin`` would sort it again.
+
+    Args:
+        values: ``[n]``.
+        ordered: ``[m]`` of the same type, sorted. It is not empty unless there are no values.
+
+    Returns:
+        bool ``[n]``.
+
+    >>> contained(np.array([3, 1, 9]), np.array([1, 2, 3])).tolist()
+    [True, True, False]
+    """
+    positions = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
+    found: npt.NDArray[np.bool_] = ordered[positions] == values
+    return found
 
 
 def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -22,6 +22,7 @@ from paralign.commands.shard_executors import run_processes, run_ray_tasks
 from paralign.corpus import build as build_module
 from paralign.corpus.store import TokenStore
 from paralign.errors import UserError
+from paralign.locks import lock
 from paralign.smallworld import World
 from tests.corpus.test_shards import assert_same
 from tests.robustness.scenarios import result_of, sets, stopped_after
@@ -241,10 +242,15 @@ def test_the_plan_of_a_shard_that_is_being_built_is_not_replaced(words, tmp_path
     out = tmp_path / "corpus"
     build_shards(words, out, 1)
     (out / "shards/0001").rename(out / "shards/.0001.part")
-    before = files_of(out)
-    assert build([*words, "--set", "data.min_pieces=3"], out, "--shards", "3", "--workers", "0") == 2
-    assert "filter.min_pieces was 2, now 3" in said(capsys)
-    assert files_of(out) == before
+    other = [*words, "--set", "data.min_pieces=3"]
+    with (out / "shards/.0001.part/lock").open("wb") as file:
+        assert lock(file)
+        before = files_of(out)
+        assert build(other, out, "--shards", "3", "--workers", "0") == 2
+        assert "filter.min_pieces was 2, now 3" in said(capsys)
+        assert files_of(out) == before
+    assert build(other, out, "--shards", "3", "--workers", "0") == 2  # the process has been killed: a new plan
+    assert "shard 1/3 is missing" in said(capsys)
 
 
 def test_a_full_disk_leaves_the_other_shards(words, whole, tmp_path, capsys):

@@ -384,7 +384,7 @@ def test_a_signal_in_the_last_step_is_passed_on_after_the_run(base, tmp_path, mo
 
 
 def test_mistakes_in_settings_are_found_before_words_are_aligned(base, tmp_path, monkeypatch):
-    monkeypatch.setattr("paralign.runs.train.open_links", None)
+    monkeypatch.setattr("paralign.runs.training_data.open_links", None)
     given = {"pairs": "en-de=smallworld:0-40", "out": tmp_path / "run", "quiet": True, "recipe": "word-l2-mini"}
     with pytest.raises(UserError, match=r"training.batch = 9 is not divisible by 1 processes x 2"):
         paralign.align(base, overrides=["training.batch=9", "training.accumulate=2", "data.min_pieces=2"], **given)

@@ -105,7 +105,7 @@ def test_copies_that_are_not_on_the_accelerator_yet_count_as_memory(make_encoder
     [("teacher_layer=9", "there is no layer 9"), ("teacher=/nowhere/teacher", "/nowhere/teacher: no such model")],
 )
 def test_a_teacher_that_cannot_be_used_is_refused_before_any_work(base, tmp_path, monkeypatch, setting, message):
-    monkeypatch.setattr("paralign.runs.train.open_corpus", lambda *_, **__: pytest.fail("text was read"))
+    monkeypatch.setattr("paralign.runs.training_data.open_corpus", lambda *_, **__: pytest.fail("text was read"))
     with pytest.raises(UserError, match=message):
         paralign.align(
             str(base), pairs="en-de=smallworld:0-60", recipe="distill", overrides=[f"distill.{setting}"],
@@ -118,7 +118,7 @@ def test_too_little_memory_for_copies_is_reported_before_any_work(base, tmp_path
     weights = Encoder.from_pretrained(base).parameter_count()
     monkeypatch.setattr(memory, "free_memory", lambda device: 16 * weights + 100)
     monkeypatch.setattr("paralign.runs.train.best_device", lambda: torch.device("cuda"))
-    monkeypatch.setattr("paralign.runs.train.open_corpus", lambda *_, **__: pytest.fail("text was read"))
+    monkeypatch.setattr("paralign.runs.training_data.open_corpus", lambda *_, **__: pytest.fail("text was read"))
     settings = {"objectives": ["tlm", "anchor"]}
     with pytest.raises(UserError, match="not enough memory"):
         paralign.align(

@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -463,3 +464,13 @@ def test_an_objective_of_weight_0_does_not_move_the_encoder(make_encoder, store,
         gradients.append(kept)
     for name, value in gradients[0].items():
         torch.testing.assert_close(value, gradients[1][name], atol=1e-7, rtol=1e-5)
+
+
+def test_a_gpu_need_not_have_a_number(monkeypatch):
+    """accelerate calls the only GPU of a single process ``cuda``, without an index."""
+    from paralign.training import Trainer
+
+    seen = []
+    monkeypatch.setattr(torch.random, "fork_rng", seen.append)
+    Trainer._own_random_numbers(SimpleNamespace(accelerator=SimpleNamespace(device=torch.device("cuda"))))
+    assert seen == [[torch.device("cuda")]]

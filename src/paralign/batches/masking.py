@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from paralign.batches.rows import Ints, Template, View, ViewsConfig
-from paralign.ragged import row_ids, row_keys, row_positions
+from paralign.ragged import row_ids, row_positions, unique_rows
 from paralign.rng import random_bits, uniform
 
 __all__ = ["STREAM", "PieceTranslations", "mask_view", "translate_view"]
@@ -73,8 +73,7 @@ class PieceTranslations:
     """
 
     def __init__(self, entries: Ints, vocabulary: int) -> None:
-        both = np.concatenate([entries, entries[:, ::-1]])
-        both = both[np.unique(row_keys(both), return_index=True)[1]]
+        both = unique_rows(np.concatenate([entries, entries[:, ::-1]]))
         self._starts = np.searchsorted(both[:, 0], np.arange(vocabulary + 1))
         self._others = both[:, 1]
 

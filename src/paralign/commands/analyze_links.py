@@ -203,6 +203,7 @@ def _rows(
     scored = alignment_items(
         (links, true.sure, true.possible) for links, true in zip(aligned.links, reference, strict=True)
     )
+    digest = aligned.digest
     for metric, items in scored.items():
         yield (
             Measurement(
@@ -213,7 +214,7 @@ def _rows(
                 value=ratio(items),
                 n=len(items),
                 model=str(aligned.path),
-                model_hash=aligned.digest,
+                model_hash=digest,
                 run=run,
                 settings={"system": aligned.name, "control": False},
             ),

@@ -21,7 +21,7 @@ from paralign.corpus.shard_plan import ShardPlan, parse_shard
 from paralign.corpus.store import JOINED, PLAN, TokenStore
 from paralign.encoder.loading import load_text_tokenizer
 from paralign.errors import UserError
-from paralign.folders import check_can_create
+from paralign.folders import check_can_create, is_being_written
 from paralign.runs.corpus import build_corpus as build_store
 from paralign.runs.corpus import check_languages_or_warn, kept_lines
 from paralign.runs.inputs import data_files, file_entries
@@ -203,8 +203,8 @@ class _ShardedCorpus:
 
         Args:
             one_shard: compare texts with those of an earlier plan only by size, and never replace the plan. Otherwise
-                texts are compared by content, and a plan with which no shard was begun is replaced if it differs: the
-                text may have been corrected.
+                texts are compared by content, and a plan with which no shard was built, or is being built, is replaced
+                if it differs: the text may have been corrected.
         """
         request, texts = self.request, self.texts
         facts = {
@@ -222,7 +222,8 @@ class _ShardedCorpus:
                 plan.check(new(counts=False), self.out, digests=not one_shard)
                 return plan
             except UserError:
-                if one_shard or any((self.out / "shards").glob("*")):  # also one that is being built
+                shards = (self.out / plan.folder(number) for number in range(1, plan.shards + 1))
+                if one_shard or any(shard.exists() or is_being_written(shard) for shard in shards):
                     raise
                 (self.out / PLAN).unlink(missing_ok=True)
         check_languages_or_warn(texts.specs, lenient=request.lenient, quiet=self.quiet)

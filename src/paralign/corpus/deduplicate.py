@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from paralign.ragged import contained
 from paralign.text.normalization import comparison_key
 
 __all__ = [
@@ -16,7 +17,6 @@ __all__ = [
     "HashSet",
     "Hashes",
     "SortedHashes",
-    "contained",
     "dropped_as",
     "hash_texts",
     "sentence_hashes",
@@ -51,17 +51,6 @@ def sentence_hashes(texts: Iterable[str]) -> Hashes:
     out = hash_texts(keys)
     out[[not key for key in keys]] = 0
     return out
-
-
-def contained(hashes: Hashes, ordered: Hashes) -> npt.NDArray[np.bool_]:
-    """Return for each hash whether it is in a sorted array, which is not empty; ``np.isin`` would sort it again.
-
-    Returns:
-        bool ``[n]``.
-    """
-    positions = np.searchsorted(ordered, hashes)
-    found: npt.NDArray[np.bool_] = ordered[np.minimum(positions, len(ordered) - 1)] == hashes
-    return found
 
 
 class HashSet:

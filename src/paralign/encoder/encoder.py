@@ -377,7 +377,7 @@ class Encoder(EncodesText, nn.Module):
             bias: added afterwards. None: zero. Shape: [d].
 
         Raises:
-            UserError: if there is no such layer.
+            UserError: if there is no such layer or language.
         """
         bias = matrix.new_zeros(len(matrix)) if bias is None else bias
         layer = self.layer_number(layer)

@@ -132,8 +132,8 @@ class EncodesText:
             The vectors, of shape [n, d]; [d] for a single text.
 
         Raises:
-            UserError: for texts that are not strings or have a lone surrogate, an unknown pooling, ``cls`` for a causal
-                language model, or a layer that does not exist.
+            UserError: for texts that are not strings or have a lone surrogate, an unknown language or pooling, ``cls``
+                for a causal language model, or a layer that does not exist.
             TypeError: for any other argument.
 
         >>> from paralign import Encoder

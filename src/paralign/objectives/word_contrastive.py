@@ -19,7 +19,7 @@ from paralign.device import on_device
 from paralign.objectives.base import LayerConfig, ObjectiveConfig, Step
 from paralign.objectives.global_batch import GlobalObjective
 from paralign.objectives.linked_words import linked_word_ids, linked_word_vectors
-from paralign.ragged import ranges, row_keys, row_starts
+from paralign.ragged import contained, ranges, row_keys, row_starts
 
 __all__ = ["WordContrast", "WordContrastConfig", "word_contrastive_loss"]
 
@@ -186,18 +186,11 @@ def _related(identities: Ints) -> list[tuple[Pairs, Pairs]]:
     base = len(identities) + 1
     out = []
     for own, other in (words, words[::-1]):
-        translates = _contained(own[i] * base + other[j], own * base + other) & (i != j)
+        translates = contained(own[i] * base + other[j], np.unique(own * base + other)) & (i != j)
         together = own[i] * base + own[j]
-        shares = _contained(together, together[other[i] == other[j]])
+        shares = contained(together, np.unique(together[other[i] == other[j]]))
         out.append((_joined((i[translates], j[translates]), apart), _joined((i[shares], j[shares]), apart)))
     return out
-
-
-def _contained(keys: Ints, others: Ints) -> npt.NDArray[np.bool_]:
-    """Return for each key whether it is among others; ``np.isin`` would sort the keys, which are many more."""
-    others = np.append(np.unique(others), np.iinfo(np.int64).max)
-    found: npt.NDArray[np.bool_] = others[np.searchsorted(others, keys)] == keys
-    return found
 
 
 def _joined(one: Pairs, other: Pairs) -> Pairs:

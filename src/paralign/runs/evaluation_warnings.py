@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from paralign.batches.rows import hash_rows
 from paralign.config import load_toml
-from paralign.corpus.deduplicate import contained
 from paralign.corpus.language_identification import describe_mismatch
 from paralign.corpus.store import TokenStore
 from paralign.digests import DAMAGED, file_digest, read_object
@@ -22,7 +21,7 @@ from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.languages.dictionary import Dictionary
 from paralign.models import local_folder
-from paralign.ragged import batched, blocks, row_ids
+from paralign.ragged import batched, blocks, contained, row_ids
 from paralign.results import Measurement
 from paralign.runs.dictionary import DICTIONARY
 from paralign.sources.specs import smallworld_range

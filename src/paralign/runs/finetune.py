@@ -103,10 +103,7 @@ class FinetuneRun:
         self.encoder = Encoder.from_pretrained(model, chunk_cost=config.training.chunk_cost, quiet=options.quiet)
         check_memory(self.encoder, best_device(), parts=processes() if config.training.shard else 1)
         self.model_facts = describe_model(self.encoder, model) | ({"method": data.system} if data.system else {})
-        before = self.folder.before.get("model_hash", self.model_facts["model_hash"])
-        if self.folder.resumed and before != self.model_facts["model_hash"]:
-            message = "the encoder is not the encoder this run began with"
-            raise UserError(message, where=self.folder.path, hint="use another --out")
+        self.folder.check_encoder("model_hash", self.model_facts["model_hash"])
         self._notes: set[str] = set()
 
     @property

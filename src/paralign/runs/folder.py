@@ -99,6 +99,20 @@ class RunFolder:
             raise UserError(f"this is a run of paralign {facts.get('verb')}", where=self.path, hint="use another --out")
         return facts
 
+    def check_encoder(self, fact: str, digest: str) -> None:
+        """Check that a run is resumed with the encoder it began with; those of the Hub have no files to compare.
+
+        Args:
+            fact: under which name ``run.json`` records the digest.
+            digest: digest of the weights of this encoder.
+
+        Raises:
+            UserError: if it is another one.
+        """
+        if self.before.get(fact, digest) != digest:
+            message = "the encoder is not the encoder this run began with"
+            raise UserError(message, where=self.path, hint="use another --out")
+
     @property
     def finished(self) -> bool:
         """Whether the run is finished."""

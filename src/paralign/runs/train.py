@@ -195,7 +195,7 @@ def prepare_training(
     check_memory(nn.ModuleList([encoder, *objectives.values()]), best_device(), parts=parts)
     settings = config.model_dump(mode="json") | {"base": encoder.digest()}
     if not inputs.scratch:
-        _check_base(folder, settings["base"])
+        folder.check_encoder("base_hash", settings["base"])
     if inputs.start is not None:
         settings["from_checkpoint"] = dict(inputs.start.lineage)
     started = {"from_checkpoint": {"path": str(inputs.start.path), **inputs.start.lineage}} if inputs.start else {}
@@ -248,17 +248,6 @@ def prepare_training(
         folder.abandon()
         raise
     return PreparedTraining(folder, inputs, config, options, encoder, store, trainer, origin)
-
-
-def _check_base(folder: RunFolder, digest: str) -> None:
-    """Check that a run is resumed with the encoder it began with; those of the Hub have no files to compare.
-
-    Raises:
-        UserError: if it is another one.
-    """
-    if folder.before.get("base_hash", digest) != digest:
-        message = "the encoder is not the encoder this run began with"
-        raise UserError(message, where=folder.path, hint="use another --out")
 
 
 def _origin(encoder: Encoder, store: TokenStore, inputs: TrainingInputs, digest: str) -> str:

@@ -74,7 +74,7 @@ class TrainingConfig(Config):
     """Number of steps between measurements of the cosine between the gradients of each pair of losses, by layer, on the
     first slice of the first process. Each costs a backward pass per loss and the memory of its gradients. 0: never."""
     checkpoint_every: int = Field(default=500, ge=1)
-    """Number of steps between checkpoints."""
+    """Number of steps between checkpoints. A single process also writes one 15 minutes after the last."""
     head_steps: int = Field(default=300, ge=0)
     """Number of batches on which a vocabulary head that the encoder did not have is trained alone before the run, if an
     objective needs one. 0: training starts with a random head."""

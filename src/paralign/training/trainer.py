@@ -305,7 +305,7 @@ class Trainer:
             if self.step % _TRIM_EVERY == 0 and only_cpu():
                 trim_memory()
             last = self.step == self.steps
-            slow = self.ranks == 1 and now - saved > _SAVE_EVERY
+            slow = self.ranks == 1 and time.monotonic() - saved > _SAVE_EVERY
             if stop or last or slow or self.step % self.config.checkpoint_every == 0:
                 self._save()
                 saved = time.monotonic()
@@ -355,7 +355,7 @@ class Trainer:
     def _own_random_numbers(self) -> AbstractContextManager[None]:
         """Restore the caller's random numbers at the end: those of a run are seeds of its own."""
         device = self.accelerator.device
-        return torch.random.fork_rng([device.index] if device.type == "cuda" else [])
+        return torch.random.fork_rng([device] if device.type == "cuda" else [])
 
     def _seed(self, index: int) -> None:
         """Seed dropout for a slice of this process."""

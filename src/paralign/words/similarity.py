@@ -22,7 +22,7 @@ from paralign.device import best_device
 from paralign.encoder import Encoder
 from paralign.encoder.precision import choose_precision
 from paralign.errors import UserError
-from paralign.ragged import batched, row_keys, row_positions
+from paralign.ragged import batched, row_positions, unique_rows
 from paralign.words.base import Aligner, AlignerConfig, AlignerOptions, WordPair
 from paralign.words.matching import best_matches, itermax, transport_plan
 from paralign.words.size_groups import group_similar_sizes
@@ -176,8 +176,7 @@ def link_vectors(source: WordVectors, target: WordVectors, config: SimilarityCon
         count, first, second = _expand_words(source.word_ranges(pair, i), target.word_ranges(pair, j))
         parts.append(np.stack([np.repeat(pair, count), first, second], 1))
     # Several links between pieces may be the same link between words.
-    links = np.concatenate([np.empty((0, 3), np.int64), *parts])
-    return links[np.unique(row_keys(links), return_index=True)[1]]
+    return unique_rows(np.concatenate([np.empty((0, 3), np.int64), *parts]))
 
 
 def _blocks(m: Ints, n: Ints, most: int) -> Iterator[Ints]:
