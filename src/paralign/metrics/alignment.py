@@ -21,15 +21,15 @@ class AlignmentScore:
     """Scores of links A against sure links S and possible links P, as shares of 1.
 
     Attributes:
-        aer: 1 - (|A ∩ S| + |A ∩ P|) / (|A| + |S|), summed over all pairs.
-        precision: |A ∩ P| / |A|.
-        recall: |A ∩ S| / |S|.
+        aer: ``1 - (|A ∩ S| + |A ∩ P|) / (|A| + |S|)``, summed over all pairs.
+        precision: ``|A ∩ P| / |A|``.
+        recall: ``|A ∩ S| / |S|``.
         f1: harmonic mean of both; equal to 1 - AER if all links are sure.
         pairs: number of sentence pairs.
-        links: |A|.
-        sure: |S|.
-        links_in_sure: |A ∩ S|.
-        links_in_possible: |A ∩ P|.
+        links: ``|A|``.
+        sure: ``|S|``.
+        links_in_sure: ``|A ∩ S|``.
+        links_in_possible: ``|A ∩ P|``.
     """
 
     aer: float
