@@ -6,7 +6,7 @@ import atexit
 import ctypes
 import os
 import time
-from contextlib import suppress
+from collections.abc import Callable
 from typing import Any
 
 import numpy.typing as npt
@@ -137,8 +137,10 @@ def keep_memory() -> bool:
     Returns:
         Whether the C library accepted the settings.
     """
+    mallopt = _c_function("mallopt")
     trim_threshold, mmap_max, arena_max = -1, -4, -8  # malloc.h
-    return _mallopt((trim_threshold, -1), (mmap_max, 0), (arena_max, 1))
+    settings = ((trim_threshold, -1), (mmap_max, 0), (arena_max, 1))
+    return mallopt is not None and all(mallopt(name, value) == 1 for name, value in settings)
 
 
 def trim_memory() -> None:
@@ -147,16 +149,18 @@ def trim_memory() -> None:
     Batches of ever new shapes leave gaps that are too small for later tensors, so the kept memory grows: fine-tuning
     an encoder of 12 layers × 384 on question answering had 19 GB after 100 steps, of which at most 14 GB were in use.
     """
-    with suppress(AttributeError, OSError, TypeError):
-        ctypes.CDLL(None).malloc_trim(0)
+    malloc_trim = _c_function("malloc_trim")
+    if malloc_trim is not None:
+        malloc_trim(0)
 
 
-def _mallopt(*settings: tuple[int, int]) -> bool:
+def _c_function(name: str) -> Callable[..., int] | None:
+    """Return a function of the C library, or None where there is none of this name."""
     try:
-        mallopt = ctypes.CDLL(None).mallopt
+        function: Callable[..., int] = getattr(ctypes.CDLL(None), name)
     except (AttributeError, OSError, TypeError):
-        return False
-    return all(mallopt(name, value) == 1 for name, value in settings)
+        return None
+    return function
 
 
 def limit_primitive_cache() -> None:

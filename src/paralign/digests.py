@@ -24,6 +24,7 @@ __all__ = [
     "DAMAGED",
     "CheckedArray",
     "FolderDigests",
+    "bytes_digest",
     "check_schema",
     "digested",
     "file_digest",
@@ -59,6 +60,11 @@ def file_digest(path: str | Path) -> str:
 def _file_digest(path: str, identity: tuple[int, ...]) -> str:
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def bytes_digest(data: bytes) -> str:
+    """Return what :func:`file_digest` returns for a file of these bytes."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 def object_digest(value: Any) -> str:

@@ -5,7 +5,6 @@ Every command that measures writes rows of this format, and reports read nothing
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import math
@@ -19,7 +18,7 @@ import numpy.typing as npt
 from pydantic import BeforeValidator, Field
 
 from paralign.config import Config
-from paralign.digests import check_schema, digested, file_digest, object_digest
+from paralign.digests import bytes_digest, check_schema, digested, file_digest, object_digest
 from paralign.errors import UserError, file_location
 from paralign.folders import atomic_file
 
@@ -240,7 +239,7 @@ def write_results(run: Path, rows: Sequence[tuple[Measurement, Items | None]], *
         if items is not None:
             array = io.BytesIO()
             np.save(array, np.asarray(items, dtype=np.float32))
-            digest = hashlib.blake2b(array.getvalue(), digest_size=16).hexdigest()
+            digest = bytes_digest(array.getvalue())
             readable = re.sub(r"[^\w.-]", "_", f"{row.task}-{row.language}-{row.metric}")
             name = f"items/{readable}-{digest[:16]}.npy"
             (run / "items").mkdir(exist_ok=True)

@@ -12,15 +12,7 @@ import numpy.typing as npt
 from paralign.ragged import contained
 from paralign.text.normalization import comparison_key
 
-__all__ = [
-    "LATER_REASONS",
-    "HashSet",
-    "Hashes",
-    "SortedHashes",
-    "dropped_as",
-    "hash_texts",
-    "sentence_hashes",
-]
+__all__ = ["LATER_REASONS", "HashSet", "Hashes", "SortedHashes", "dropped_as", "hash_texts", "sentence_hashes"]
 
 Hashes = npt.NDArray[np.uint64]
 LATER_REASONS = ("excluded", "too long", "too short")

@@ -16,6 +16,7 @@ from paralign.report.markdown import markdown
 from paralign.report.page import Page, build_page, html
 from paralign.report.runs import read_runs
 from paralign.report.tables import build_tables
+from paralign.sources.specs import expand_home
 
 __all__ = ["ReportPaths", "write_page", "write_report"]
 
@@ -86,14 +87,14 @@ def write_report(
     >>> paths.markdown.read_text().splitlines()[0]
     '# Cross-lingual alignment report'
     """
-    if not isinstance(runs, str | Iterable | Path):
+    if not isinstance(runs, Iterable | Path):
         raise UserError(f"runs is of type {type(runs).__name__}", hint="give a folder, or a list of them")
     folders = [runs] if isinstance(runs, str | Path) else list(runs)
-    out = Path(out).expanduser()
+    out = Path(expand_home(str(out)))
     _check_out(out, csv=csv, latex=latex, figures=figures)
     if not folders:
         raise UserError("no run folders given", hint="paralign report runs/* --out report.html")
-    read = read_runs([Path(folder).expanduser() for folder in folders])
+    read = read_runs([expand_home(str(folder)) for folder in folders])
     controls = control_systems(read, control)
     tables = build_tables(read, controls)
     page = build_page(read, tables, controls, "Cross-lingual alignment report" if title is None else title)
