@@ -34,6 +34,7 @@ SCRIPTS = (
     "language_gap",
     "large_corpus",
     "layer_similarity",
+    "nearest",
     "objective_cost",
     "padding",
     "ppa_step",
@@ -122,6 +123,11 @@ def test_both_ways_to_similarity_agree(base, capsys):
     found = result_of(importlib.import_module("layer_similarity"), arguments, capsys)
     assert found["sentences"] == 60
     assert found["apart"] < 1e-4
+
+
+def test_both_ways_to_neighbors_agree(capsys):
+    found = result_of(importlib.import_module("nearest"), ["--rows", "60", "--width", "8"], capsys)
+    assert found["same"] == 1
 
 
 def test_a_report_of_some_runs(capsys):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paralign.metrics.margin import best_threshold, extraction_items, mine, nearest
+from paralign.metrics.margin import best_threshold, extraction_items, mine
 from paralign.metrics.ratios import ratio
 from tests.oracles import margin_loops
 
@@ -81,9 +81,9 @@ def test_max_uses_every_sentence_once_and_intersect_is_part_of_forward():
 def test_tiles_and_scale_change_nothing(tile, monkeypatch):
     a, b = two_sides(31, 47, 12, 2)
     whole = as_list(mine(a, b))
-    module = sys.modules["paralign.metrics.margin"]
-    monkeypatch.setattr(module, "_ROWS", tile[0])
-    monkeypatch.setattr(module, "_COLUMNS", tile[1])
+    monkeypatch.setattr("paralign.metrics.neighbors._ROWS", tile[0])
+    monkeypatch.setattr("paralign.metrics.neighbors._COLUMNS", tile[1])
+    monkeypatch.setattr(sys.modules["paralign.metrics.margin"], "_ROWS", tile[0])
     scale = np.random.default_rng(0).uniform(1e-20, 1e20, (47, 1))
     parts = as_list(mine(a, b * scale))
     assert [p[:2] for p in parts] == [p[:2] for p in whole]
@@ -111,12 +111,6 @@ def test_an_average_that_is_not_positive():
     degrees = {"a": [0, 10], "b": [110, 200]}
     a, b = (np.stack([np.cos(np.radians(v)), np.sin(np.radians(v))], 1) for v in degrees.values())
     assert [pair[:2] for pair in as_list(mine(a, b, k=2))] == [(1, 0), (0, 1)]
-
-
-def test_nearest_first_and_no_more_than_there_are():
-    rows, cosines = nearest([[1.0, 0]], [[0.0, 1], [2, 0], [0, 0], [-1, 0]], 5)
-    assert rows.tolist() == [[1, 0, 3]]
-    assert cosines.tolist() == [[1, 0, -1]]
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,8 @@ def test_all_bad():
 def test_chunking_and_scale_change_nothing(monkeypatch, k):
     a, b = noisy_pair(57, 16, 1.0, 3)
     whole = retrieve(a, b, csls_k=k)
-    monkeypatch.setattr("paralign.metrics.neighbors._CELLS", 57 * 5)
+    monkeypatch.setattr("paralign.metrics.neighbors._ROWS", 5)
+    monkeypatch.setattr("paralign.metrics.neighbors._COLUMNS", 9)
     scale = np.random.default_rng(0).uniform(1e-20, 1e20, (57, 1))
     parts = retrieve(a * scale, b, csls_k=k)
     assert 0 < whole[0].mean() < 1

@@ -8,9 +8,9 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from paralign.metrics.neighbors import unit_rows
+from paralign.metrics.neighbors import nearest_both_ways, unit_rows
 
-__all__ = ["Candidates", "Margin", "Strategy", "best_threshold", "extraction_items", "mine", "nearest"]
+__all__ = ["Candidates", "Margin", "Strategy", "best_threshold", "extraction_items", "mine"]
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -18,8 +18,7 @@ Ints = npt.NDArray[np.int64]
 Margin = Literal["ratio", "distance", "absolute"]
 Strategy = Literal["max", "intersect", "forward", "backward"]
 
-_ROWS, _COLUMNS = 1024, 8192
-"""Cosines held at once: 32 MB, whatever the sizes of the two sets."""
+_ROWS = 1024
 _SMALL = 1e-6
 
 
@@ -38,62 +37,19 @@ class Candidates:
     score: Doubles
 
 
-def nearest(a: npt.ArrayLike, b: npt.ArrayLike, k: int) -> tuple[Ints, Doubles]:
-    """Return the ``k`` rows of ``b`` nearest to each row of ``a`` by cosine, the nearest first.
+def _in_order(queries: Floats, others: Floats, neighbors: Ints) -> tuple[Ints, Doubles]:
+    """Return the neighbors of each query and their cosines, the nearest first; of equal cosines, the lower row.
 
-    Neighbors are found in float32, a tile at a time. Their cosines are then computed in float64, so that they do not
-    depend on tiles. Among equal cosines the lower row comes first; which of them are kept as the ``k``-th is undefined.
-
-    Args:
-        a: [n, d] vectors.
-        b: [m, d] vectors.
-        k: number of neighbors, at most the number of rows of ``b`` with a direction.
-
-    Returns:
-        [n, k] rows of ``b`` and [n, k] cosines. Rows of ``a`` that are zero or not finite have cosines of 0.
-
-    Raises:
-        ValueError: if the widths differ or ``k`` is below 1.
+    Cosines are computed in float64, so that they do not depend on tiles.
     """
-    queries, _ = unit_rows(a)
-    others, valid = unit_rows(b)
-    if queries.shape[1] != others.shape[1]:
-        raise ValueError(f"vectors of {queries.shape[1]} and {others.shape[1]} dimensions cannot be compared")
-    if k < 1:
-        raise ValueError(f"k must be at least 1, not {k}")
-    number = np.flatnonzero(valid)
-    others = others[number]
-    k = min(k, len(others))
-    best = np.zeros((len(queries), k), np.int64)
-    for start in range(0, len(queries) if k else 0, _ROWS):
-        best[start : start + _ROWS] = _tiled(queries[start : start + _ROWS], others, k)
-    cosine = np.zeros(best.shape)
-    for column in range(k):
+    cosine = np.zeros(neighbors.shape)
+    for column in range(neighbors.shape[1]):
         for start in range(0, len(queries), _ROWS):
             here = slice(start, start + _ROWS)
-            cosine[here, column] = np.einsum("nd,nd->n", queries[here], others[best[here, column]], dtype=np.float64)
-    order = np.lexsort((best, -cosine), axis=1)
-    return number[np.take_along_axis(best, order, 1)], np.take_along_axis(cosine, order, 1)
-
-
-def _tiled(queries: Floats, others: Floats, k: int) -> Ints:
-    """Return the nearest rows [n, k], unordered, over tiles of ``others``."""
-    best, values = np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0), np.float32)
-    for start in range(0, len(others), _COLUMNS):
-        cosine = queries @ others[start : start + _COLUMNS].T
-        top = _top(cosine, k)
-        best = np.concatenate([best, top + start], 1)
-        values = np.concatenate([values, np.take_along_axis(cosine, top, 1)], 1)
-        kept = _top(values, k)
-        best, values = np.take_along_axis(best, kept, 1), np.take_along_axis(values, kept, 1)
-    return best
-
-
-def _top(values: Floats, k: int) -> Ints:
-    """Return the columns of the ``k`` greatest values of each row; all columns if there are fewer."""
-    if values.shape[1] <= k:
-        return np.broadcast_to(np.arange(values.shape[1]), values.shape).astype(np.int64)
-    return np.argpartition(values, values.shape[1] - k, axis=1)[:, -k:].astype(np.int64)
+            others_here = others[neighbors[here, column]]
+            cosine[here, column] = np.einsum("nd,nd->n", queries[here], others_here, dtype=np.float64)
+    order = np.lexsort((neighbors, -cosine), axis=1)
+    return np.take_along_axis(neighbors, order, 1), np.take_along_axis(cosine, order, 1)
 
 
 def _margin(cosine: Doubles, around: Doubles, kind: Margin) -> Doubles:
@@ -127,21 +83,30 @@ def mine(
         the candidates. Rows that are zero or not finite have none.
 
     Raises:
-        ValueError: for unknown settings, or vectors of different widths.
+        ValueError: for unknown settings, ``k`` below 1, or vectors of different widths.
     """
     if margin not in get_args(Margin) or strategy not in get_args(Strategy):
         raise ValueError(f"unknown margin {margin!r} or strategy {strategy!r}")
-    forward, forth = nearest(a, b, k)
-    backward, back = nearest(b, a, k)
-    if not forward.size or not backward.size:
+    if k < 1:
+        raise ValueError(f"k must be at least 1, not {k}")
+    (left, left_valid), (right, right_valid) = unit_rows(a), unit_rows(b)
+    if left.shape[1] != right.shape[1]:
+        raise ValueError(f"vectors of {left.shape[1]} and {right.shape[1]} dimensions cannot be compared")
+    rows_a, rows_b = np.flatnonzero(left_valid), np.flatnonzero(right_valid)
+    left, right = left[rows_a], right[rows_b]
+    if not left.size or not right.size:
         return Candidates(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
+    of_a, of_b = nearest_both_ways(left, right, k)
+    (forward, forth), (backward, back) = _in_order(left, right, of_a.index), _in_order(right, left, of_b.index)
     around_a, around_b = forth.mean(1), back.mean(1)
     score_a = _margin(forth, (around_a[:, None] + around_b[forward]) / 2, margin)
     score_b = _margin(back, (around_b[:, None] + around_a[backward]) / 2, margin)
-    rows_a, rows_b = (np.flatnonzero(unit_rows(side)[1]) for side in (a, b))
-    choice_a, choice_b = score_a.argmax(1)[rows_a], score_b.argmax(1)[rows_b]
-    from_a = Candidates(rows_a, forward[rows_a, choice_a], score_a[rows_a, choice_a])
-    from_b = Candidates(backward[rows_b, choice_b], rows_b, score_b[rows_b, choice_b])
+    best_b, best_a = (
+        np.take_along_axis(neighbors, score.argmax(1)[:, None], 1)[:, 0]
+        for neighbors, score in ((forward, score_a), (backward, score_b))
+    )
+    from_a = Candidates(rows_a, rows_b[best_b], score_a.max(1))
+    from_b = Candidates(rows_a[best_a], rows_b, score_b.max(1))
     if strategy == "forward":
         return _sorted(from_a)
     if strategy == "backward":

@@ -1,4 +1,4 @@
-"""Cosines of many vectors with many others, a chunk at a time."""
+"""Cosines of many vectors with many others, a part at a time."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from hashlib import blake2b
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["cosine_chunks", "first_equal", "neighborhood", "unit_rows"]
+__all__ = ["cosine_chunks", "cosine_tiles", "first_equal", "nearest_both_ways", "unit_rows"]
 
 Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
 
 _CELLS = 8_000_000
-"""Similarities held at once: 32 MB."""
+"""Cosines held at once: 32 MB."""
+_ROWS, _COLUMNS = 1024, 4096
+"""Cosines of a tile: 16 MB, whatever the sizes of the two sets."""
 
 
 def unit_rows(rows: npt.ArrayLike) -> tuple[Floats, Booleans]:
@@ -44,14 +47,61 @@ def cosine_chunks(rows: Floats, others: Floats) -> Iterator[tuple[slice, Floats]
         yield here, rows[here] @ others.T
 
 
-def neighborhood(rows: Floats, others: Floats, k: int) -> Floats:
-    """Return the mean cosine of each row with its ``k`` nearest ``others``: [n]."""
-    out = np.zeros(len(rows), dtype=np.float32)
-    k = min(k, len(others))
-    if k:
-        for here, cosine in cosine_chunks(rows, others):
-            out[here] = np.partition(cosine, len(others) - k, axis=1)[:, -k:].mean(axis=1)
-    return out
+def cosine_tiles(rows: Floats, others: Floats) -> Iterator[tuple[slice, slice, Floats]]:
+    """Yield the cosines of some ``rows`` with some ``others``, with both slices, until all pairs have been compared."""
+    for top in range(0, len(rows), _ROWS):
+        for left in range(0, len(others), _COLUMNS):
+            here, there = slice(top, top + _ROWS), slice(left, left + _COLUMNS)
+            yield here, there, rows[here] @ others[there].T
+
+
+class Neighbors:
+    """The ``k`` greatest cosines of each row among those seen so far.
+
+    Attributes:
+        index: the neighbors, in no order. Shape: [n, k].
+        cosine: their cosines; -inf if fewer than ``k`` have been seen. Shape: [n, k].
+    """
+
+    def __init__(self, n: int, k: int) -> None:
+        self.index = np.zeros((n, k), np.int64)
+        self.cosine = np.full((n, k), -np.inf, np.float32)
+
+    def add(self, here: slice, cosine: Floats, start: int) -> None:
+        """Compare the rows ``here`` with more vectors, the first of which has the index ``start``."""
+        # After a few tiles most rows have no new neighbor, and a maximum is much faster than a partition.
+        changed = np.flatnonzero(cosine.max(1) > self.cosine[here].min(1))
+        rows, k = changed + here.start, self.cosine.shape[1]
+        cosine = cosine[changed]
+        nearest = _greatest(cosine, k)
+        values = np.concatenate([self.cosine[rows], np.take_along_axis(cosine, nearest, 1)], 1)
+        index = np.concatenate([self.index[rows], nearest + start], 1)
+        kept = _greatest(values, k)
+        self.cosine[rows], self.index[rows] = (np.take_along_axis(table, kept, 1) for table in (values, index))
+
+
+def _greatest(values: Floats, k: int) -> Ints:
+    """Return the columns of the ``k`` greatest values of each row; all columns if there are fewer."""
+    if values.shape[1] <= k:
+        return np.broadcast_to(np.arange(values.shape[1]), values.shape).astype(np.int64)
+    return np.argpartition(values, values.shape[1] - k, axis=1)[:, -k:].astype(np.int64)
+
+
+def nearest_both_ways(rows: Floats, others: Floats, k: int) -> tuple[Neighbors, Neighbors]:
+    """Return the ``k`` nearest ``others`` of each row, and the ``k`` nearest ``rows`` of each of the others.
+
+    Args:
+        rows: vectors of length 1. Shape: [n, d].
+        others: vectors of length 1. Shape: [m, d].
+        k: number of neighbors, at most the number of vectors on the other side. Which of equal cosines is kept as the
+            ``k``-th is undefined.
+    """
+    found = Neighbors(len(rows), min(k, len(others)))
+    found_by_others = Neighbors(len(others), min(k, len(rows)))
+    for here, there, cosine in cosine_tiles(rows, others):
+        found.add(here, cosine, there.start)
+        found_by_others.add(there, cosine.T, here.start)
+    return found, found_by_others
 
 
 def first_equal(rows: Floats) -> npt.NDArray[np.int64]:

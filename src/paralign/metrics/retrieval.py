@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from paralign.metrics.neighbors import cosine_chunks, first_equal, neighborhood, unit_rows
+from paralign.metrics.neighbors import cosine_tiles, first_equal, nearest_both_ways, unit_rows
 
 __all__ = ["retrieval"]
 
 Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
 
 
@@ -21,7 +22,7 @@ def retrieval(a: npt.ArrayLike, b: npt.ArrayLike, csls_k: int | None = None) -> 
     side, which penalizes hubs.
 
     Ties go to the lowest index: of several equal rows only the first can be found. Zero vectors and vectors that are
-    not finite find nothing, are never found, and are no neighbors. Computed in float32, a chunk of rows at a time.
+    not finite find nothing, are never found, and are no neighbors. Computed in float32, a tile at a time.
 
     Args:
         a: [n, d] vectors.
@@ -40,21 +41,36 @@ def retrieval(a: npt.ArrayLike, b: npt.ArrayLike, csls_k: int | None = None) -> 
         raise ValueError(f"rows must correspond, but the shapes are {list(left.shape)} and {list(right.shape)}")
     if csls_k is not None and csls_k < 1:
         raise ValueError(f"csls_k must be at least 1, not {csls_k}")
-    left_r, right_r = np.zeros((2, len(left)), dtype=np.float32)
-    if csls_k is not None:
-        left_r = neighborhood(left, right[right_valid], csls_k)
-        right_r = neighborhood(right, left[left_valid], csls_k)
-    return (
-        _hits(left, right, right_r, right_valid) & left_valid,
-        _hits(right, left, left_r, left_valid) & right_valid,
-    )
+    left_number, right_number = np.flatnonzero(left_valid), np.flatnonzero(right_valid)
+    left, right = left[left_number], right[right_number]
+    left_r, right_r = np.zeros(len(left), np.float32), np.zeros(len(right), np.float32)
+    if csls_k is not None and left_r.size and right_r.size:
+        left_r, right_r = (near.cosine.mean(1) for near in nearest_both_ways(left, right, csls_k))
+    best_right, best_left = _best_both_ways(left, right, left_r, right_r)
+    forward, backward = np.zeros((2, len(left_valid)), bool)
+    if left_r.size and right_r.size:
+        forward[left_number] = right_number[first_equal(right)[best_right]] == left_number
+        backward[right_number] = left_number[first_equal(left)[best_left]] == right_number
+    return forward, backward
 
 
-def _hits(queries: Floats, candidates: Floats, r: Floats, valid: Booleans) -> Booleans:
-    """Return whether candidate ``i`` is the best of query ``i``; its own ``r`` shifts all scores of a query equally."""
-    first = first_equal(candidates)
-    best = np.zeros(len(queries), dtype=np.int64)
-    penalty = np.where(valid, r, np.inf).astype(np.float32)
-    for here, cosine in cosine_chunks(queries, candidates):
-        best[here] = (2 * cosine - penalty).argmax(axis=1)
-    return np.asarray((first[best] == np.arange(len(queries))) & valid)
+def _best_both_ways(left: Floats, right: Floats, left_r: Floats, right_r: Floats) -> tuple[Ints, Ints]:
+    """Return the best right row of each left row, and vice versa, by ``2 cos(x, y) - r``.
+
+    The ``r`` of the row itself is left out, because it shifts all its scores equally.
+    """
+    best_right, best_left = np.zeros(len(left), np.int64), np.zeros(len(right), np.int64)
+    score_right, score_left = (np.full(len(r), -np.inf, np.float32) for r in (left_r, right_r))
+    for here, there, cosine in cosine_tiles(left, right):
+        cosine *= 2
+        _keep_best(best_right[here], score_right[here], cosine - right_r[there], there.start)
+        _keep_best(best_left[there], score_left[there], (cosine - left_r[here, None]).T, here.start)
+    return best_right, best_left
+
+
+def _keep_best(best: Ints, greatest: Floats, score: Floats, start: int) -> None:
+    """Update, in place, the best candidate and its score with candidates from ``start`` on. Of equals, the first."""
+    new = score.max(1)
+    better = np.flatnonzero(new > greatest)
+    greatest[better] = new[better]
+    best[better] = score[better].argmax(1) + start
