@@ -113,6 +113,12 @@ def test_an_average_that_is_not_positive():
     assert [pair[:2] for pair in as_list(mine(a, b, k=2))] == [(1, 0), (0, 1)]
 
 
+def test_nearest_first_and_no_more_than_there_are():
+    found = mine([[1.0, 0]], [[0.0, 1], [2, 0], [0, 0], [-1, 0]], k=5, margin="absolute", strategy="backward")
+    assert found.target.tolist() == [1, 0, 3]
+    assert found.score.tolist() == [1, 0, -1]
+
+
 @pytest.mark.parametrize(
     ("a", "b", "settings", "message"),
     [

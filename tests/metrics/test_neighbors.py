@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paralign.metrics.neighbors import cosine_tiles, nearest_both_ways, unit_rows
+from paralign.metrics.neighbors import cosine_tiles, nearest, nearest_both_ways, unit_rows
 
 
 @settings(max_examples=80, deadline=None)
@@ -21,10 +21,12 @@ def test_the_nearest_of_both_sides(n, m, k, rows, columns, seed):
         patch.setattr("paralign.metrics.neighbors._COLUMNS", columns)
         tiles = [(here, there) for here, there, _ in cosine_tiles(left, right)]
         found = nearest_both_ways(left, right, k)
+        alone = nearest(left, right, k)
     seen = np.zeros((n, m), int)
     for here, there in tiles:
         seen[here, there] += 1
     assert (seen == 1).all()
+    assert alone.index.tolist() == found[0].index.tolist()
     cosine = left @ right.T
     for neighbors, table in zip(found, (cosine, cosine.T), strict=True):
         width = min(k, table.shape[1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from paralign.metrics.neighbors import cosine_chunks, first_equal, nearest_both_ways, unit_rows
+from paralign.metrics.neighbors import cosine_chunks, first_equal, nearest, unit_rows
 
 __all__ = ["chance_precision", "precision_items", "translation_ranks"]
 
@@ -45,7 +45,7 @@ def translation_ranks(
         raise ValueError(f"csls_k must be at least 1, not {csls_k}")
     around = np.zeros(len(right), np.float32)
     if csls_k is not None and left_valid.any():
-        around = nearest_both_ways(right, left[left_valid], csls_k)[0].cosine.mean(1)
+        around = nearest(right, left[left_valid], csls_k).cosine.mean(1)
     penalty = np.where(right_valid, around, np.inf).astype(np.float32)
     ranks = np.zeros(len(left), np.int64)
     pairs = pairs[left_valid[pairs[:, 0]] & right_valid[pairs[:, 1]]]

@@ -19,6 +19,7 @@ Margin = Literal["ratio", "distance", "absolute"]
 Strategy = Literal["max", "intersect", "forward", "backward"]
 
 _ROWS = 1024
+"""Rows whose cosines are computed at once in float64."""
 _SMALL = 1e-6
 
 

@@ -8,7 +8,7 @@ from hashlib import blake2b
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["cosine_chunks", "cosine_tiles", "first_equal", "nearest_both_ways", "unit_rows"]
+__all__ = ["cosine_chunks", "cosine_tiles", "first_equal", "nearest", "nearest_both_ways", "unit_rows"]
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -85,6 +85,14 @@ def _greatest(values: Floats, k: int) -> Ints:
     if values.shape[1] <= k:
         return np.broadcast_to(np.arange(values.shape[1]), values.shape).astype(np.int64)
     return np.argpartition(values, values.shape[1] - k, axis=1)[:, -k:].astype(np.int64)
+
+
+def nearest(rows: Floats, others: Floats, k: int) -> Neighbors:
+    """Return the ``k`` nearest ``others`` of each row; the arguments are those of :func:`nearest_both_ways`."""
+    found = Neighbors(len(rows), min(k, len(others)))
+    for here, there, cosine in cosine_tiles(rows, others):
+        found.add(here, cosine, there.start)
+    return found
 
 
 def nearest_both_ways(rows: Floats, others: Floats, k: int) -> tuple[Neighbors, Neighbors]:

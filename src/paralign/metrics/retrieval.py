@@ -42,15 +42,16 @@ def retrieval(a: npt.ArrayLike, b: npt.ArrayLike, csls_k: int | None = None) -> 
     if csls_k is not None and csls_k < 1:
         raise ValueError(f"csls_k must be at least 1, not {csls_k}")
     left_number, right_number = np.flatnonzero(left_valid), np.flatnonzero(right_valid)
+    forward, backward = np.zeros((2, len(left)), bool)
+    if not left_number.size or not right_number.size:
+        return forward, backward
     left, right = left[left_number], right[right_number]
     left_r, right_r = np.zeros(len(left), np.float32), np.zeros(len(right), np.float32)
-    if csls_k is not None and left_r.size and right_r.size:
+    if csls_k is not None:
         left_r, right_r = (near.cosine.mean(1) for near in nearest_both_ways(left, right, csls_k))
     best_right, best_left = _best_both_ways(left, right, left_r, right_r)
-    forward, backward = np.zeros((2, len(left_valid)), bool)
-    if left_r.size and right_r.size:
-        forward[left_number] = right_number[first_equal(right)[best_right]] == left_number
-        backward[right_number] = left_number[first_equal(left)[best_left]] == right_number
+    forward[left_number] = right_number[first_equal(right)[best_right]] == left_number
+    backward[right_number] = left_number[first_equal(left)[best_left]] == right_number
     return forward, backward
 
 

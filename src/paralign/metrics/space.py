@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from paralign.metrics.neighbors import cosine_chunks, unit_rows
+from paralign.metrics.neighbors import cosine_chunks, nearest, unit_rows
 
 __all__ = [
     "effective_rank",
@@ -109,10 +109,7 @@ def hubness(queries: Vectors, items: Vectors, k: int = 10) -> float:
     if are_equal(items):
         return math.nan
     rows, others = unit_rows(queries)[0], unit_rows(items)[0]
-    k = min(k, len(others))
-    counts = np.zeros(len(others))
-    for _, cosine in cosine_chunks(rows, others):
-        np.add.at(counts, np.argpartition(-cosine, k - 1, axis=1)[:, :k], 1)
+    counts = np.bincount(nearest(rows, others, k).index.ravel(), minlength=len(others))
     deviation = counts - counts.mean()
     spread = np.sqrt(np.square(deviation).mean())
     return float(np.power(deviation, 3).mean() / spread**3) if spread else 0.0
